@@ -1,0 +1,78 @@
+/* The board: shared memory of a host from which any worker tells a waiting place's `ahead` without the
+ * database. The ticker alone writes it; readers never wait for it and never see half a refresh.
+ *
+ * Per concert it keeps what the queue row says (tail, admittedThrough, …) and, for the numbers behind
+ * admittedThrough, a bitmap of those who left while waiting, with a running sum of its bits before each
+ * block of 1,024 (a rank directory: G. Jacobson, Space-efficient Static Trees and Graphs, 1989). So
+ *     ahead(n) = (n - 1 - admittedThrough) - left(admittedThrough, n)
+ * takes one sum and at most 16 words, whatever the length of the queue.
+ *
+ * How a reader sees a consistent copy: there are two copies, and `current` tells which one to read. The
+ * writer only touches the other one and then turns `current`. A copy's `version` is odd while it is
+ * written. A reader notes the version, reads, and looks again: only a reader that slept through a whole
+ * refresh and into the next one sees it changed, and starts over on the copy that is current by then. A
+ * writer killed in the middle leaves the current copy whole; the next ticker starts from the rows.
+ * Every field that both sides touch is read and written with relaxed atomics, ordered by fences, as
+ * H.-J. Boehm, Can Seqlocks Get Along With Programming Language Memory Models?, 2012, has it. */
+#ifndef BOXOFFICE_BOARD_H
+#define BOXOFFICE_BOARD_H
+
+#include "ids.h"
+
+#include <stdbool.h>
+
+/* Numbers that may wait behind admittedThrough of one concert, leavers included: joining more is BUSY.
+ * The bitmap has a block to spare, because it starts at a multiple of 1,024. */
+#define BOARD_BLOCK 1024u
+#define BOARD_BLOCKS 990u
+#define BOARD_WINDOW ((uint64_t)(BOARD_BLOCKS - 1) * BOARD_BLOCK)
+
+/* What is known of a queue at one instant. */
+struct board_queue {
+    uint64_t concert;
+    uint64_t tail, admitted_through, waiting, active, max_active;
+    uint64_t admitted_per_minute; /* measured */
+    uint64_t rate_known;          /* 0: not measured yet */
+    uint64_t seats_left;
+    uint64_t admitted_total, no_show_total;
+    uint64_t paused, draining;
+    uint64_t event_seq; /* the events it has taken in */
+    uint64_t updated_at_ms; /* the database's clock */
+};
+
+struct board;
+
+/* Room for so many queues, shared with the processes forked from here on. NULL when there is no memory. */
+struct board *board_create(uint64_t queues_max);
+void board_destroy(struct board *board);
+/* Bytes that one queue takes in all. */
+size_t board_bytes_per_queue(void);
+
+/* --- readers, in any process --- */
+
+enum board_says {
+    BOARD_WAITING,     /* `ahead` is exact */
+    BOARD_NOT_WAITING, /* let in or gone: the database knows which */
+    BOARD_UNKNOWN,     /* not on the board, joined since, or the board is too old: ask the database */
+};
+/* `queue_r` may be NULL. */
+enum board_says board_place(const struct board *board, struct concert_id concert, uint64_t number, uint64_t *ahead_r,
+                            struct board_queue *queue_r);
+/* False when it is not on the board. An old copy is given all the same. */
+bool board_queue(const struct board *board, struct concert_id concert, struct board_queue *queue_r);
+/* The i-th queue on the board, for lists; false past the last. */
+bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r);
+/* Milliseconds since the ticker last refreshed it from the database. */
+uint64_t board_age_ms(const struct board *board);
+
+/* --- the ticker --- */
+
+/* Forgets all; before the ticker fills it again. Readers are told UNKNOWN meanwhile. */
+void board_reset(struct board *board);
+/* Publishes a queue's next state: numbers in left[] have left while waiting (those at or below
+ * admitted_through are ignored). False when there is no room for another queue. */
+bool board_publish(struct board *board, const struct board_queue *queue, const uint64_t *left, size_t left_count);
+/* All queues are as fresh as now. */
+void board_touch(struct board *board);
+
+#endif

@@ -1,0 +1,401 @@
+/* The only file that knows the client library: connecting, prepared statements, what a server's error
+ * means, and the door through which transactions are run again. */
+#include "db.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <mysql.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Server and client error numbers that mean something here; of MariaDB and MySQL alike. */
+enum {
+    ER_CON_COUNT = 1040,
+    ER_UNKNOWN_COM = 1047, /* Galera: node not ready */
+    ER_SHUTDOWN = 1053,
+    ER_DUP = 1062,
+    ER_CHECKREAD = 1020, /* record has changed since last read */
+    ER_LOCK_WAIT = 1205,
+    ER_DEADLOCK = 1213,
+    ER_READ_ONLY = 1290,
+    ER_KILLED = 1927, /* MariaDB: connection was killed */
+    CR_LEAST = 2000,
+    CR_MOST = 2999,
+};
+
+enum kind { READ, REPEAT, WRITE };
+
+static const struct {
+    const char *name;
+    const char *sql;
+    enum kind kind;
+} stmts[STMT_COUNT] = {
+#define STMT(name, kind, sql) [STMT_##name] = {#name, sql, kind},
+#include "stmt.def"
+#undef STMT
+};
+
+/* What the last failure left behind. */
+enum outcome {
+    DONE,    /* nothing to run again */
+    AGAIN,   /* the server undid or refused it; the transaction may be run again */
+    LOST,    /* no connection any more, and nothing of the transaction was kept */
+    UNKNOWN, /* no connection any more, and COMMIT may have been on its way */
+};
+
+#define TRIES_MAX 5
+#define BUDGET_MS 4000
+#define COLUMNS_MAX 20
+#define COLUMN_BYTES 768
+
+typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
+
+struct db_row {
+    size_t columns;
+    struct {
+        bool text;
+        union {
+            uint64_t u64;
+            int64_t i64;
+        };
+        char *bytes; /* buffer, or long_bytes */
+        char *long_bytes;
+        unsigned long len;
+        db_bool null;
+        char buffer[COLUMN_BYTES + 1];
+    } column[COLUMNS_MAX];
+};
+
+struct db {
+    const struct conf *conf;
+    char password[256];
+    MYSQL *mysql; /* NULL: not connected */
+    MYSQL_STMT *prepared[STMT_COUNT];
+    enum outcome outcome;
+    bool keyed;
+    struct db_stats stats;
+    struct db_row row;
+};
+
+struct db_arg db_text(const char *text) { return text ? DB_BYTES(text, strlen(text)) : DB_NULL; }
+
+struct db_arg db_u64_or_null(uint64_t v) { return v ? DB_U64(v) : DB_NULL; }
+
+bool db_row_null(const struct db_row *row, size_t column) { return row->column[column].null; }
+
+uint64_t db_row_u64(const struct db_row *row, size_t column) {
+    return row->column[column].null ? 0 : row->column[column].u64;
+}
+
+int64_t db_row_i64(const struct db_row *row, size_t column) {
+    return row->column[column].null ? 0 : row->column[column].i64;
+}
+
+const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) {
+    if (len_r) *len_r = row->column[column].null ? 0 : row->column[column].len;
+    return row->column[column].null ? "" : row->column[column].bytes;
+}
+
+size_t db_row_columns(const struct db_row *row) { return row->columns; }
+
+struct db_stats db_stats(const struct db *db) { return db->stats; }
+
+const char *stmt_name(enum stmt id) { return stmts[id].name; }
+
+struct db *db_new(const struct conf *conf) {
+    struct db *db = calloc(1, sizeof *db);
+    if (!db) return NULL;
+    db->conf = conf;
+    if (*conf->database_password_file) {
+        FILE *f = fopen(conf->database_password_file, "re");
+        if (!f || !fgets(db->password, sizeof db->password, f)) {
+            log_line(LOG_L_ERROR, "database_password_file %s can't be read: %s", conf->database_password_file, strerror(errno));
+            if (f) fclose(f);
+            free(db);
+            return NULL;
+        }
+        fclose(f);
+        db->password[strcspn(db->password, "\r\n")] = 0;
+    }
+    return db;
+}
+
+static void disconnect(struct db *db) {
+    for (size_t i = 0; i < STMT_COUNT; i++) {
+        if (db->prepared[i]) mysql_stmt_close(db->prepared[i]);
+        db->prepared[i] = NULL;
+    }
+    if (db->mysql) mysql_close(db->mysql);
+    db->mysql = NULL;
+}
+
+void db_free(struct db *db) {
+    if (!db) return;
+    disconnect(db);
+    free(db);
+}
+
+/* Says what a failure means for the transaction at work, and closes what is broken. */
+static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+    bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
+    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP) {
+        /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
+        db->outcome = AGAIN;
+        log_line(LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
+        return E_BUSY;
+    }
+    if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
+        db->outcome = lost && may_have_committed ? UNKNOWN : LOST;
+        log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == UNKNOWN ? ", outcome not known" : "", number, text);
+        disconnect(db); /* and with it `text` */
+        return E_DATABASE_UNAVAILABLE;
+    }
+    db->outcome = DONE;
+    log_line(LOG_L_ERROR, "%s: %u %s", what, number, text);
+    db_rollback(db);
+    return E_INTERNAL;
+}
+
+static bool connected(struct db *db) {
+    if (db->mysql) return true;
+    MYSQL *m = mysql_init(NULL);
+    if (!m) return false;
+    unsigned connect_s = 2, timeout_s = (unsigned)((db->conf->database_timeout_ms + 999) / 1000);
+    mysql_options(m, MYSQL_OPT_CONNECT_TIMEOUT, &connect_s);
+    mysql_options(m, MYSQL_OPT_READ_TIMEOUT, &timeout_s);
+    mysql_options(m, MYSQL_OPT_WRITE_TIMEOUT, &timeout_s);
+    mysql_options(m, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    char init[200];
+    snprintf(init, sizeof init,
+             "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
+             " innodb_lock_wait_timeout = %" PRIu64,
+             db->conf->lock_wait_s);
+    mysql_options(m, MYSQL_INIT_COMMAND, init);
+    mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    const struct conf *c = db->conf;
+    bool tcp = *c->database_host;
+    if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user, *db->password ? db->password : NULL,
+                            c->database_name, tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
+                            CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
+        static uint64_t said_ms;
+        uint64_t now_ms = clock_mono_ms();
+        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
+        said_ms = now_ms;
+        mysql_close(m);
+        return false;
+    }
+    db->mysql = m;
+    db->stats.reconnects++;
+    return true;
+}
+
+void db_freshen(struct db *db) {
+    if (!db->mysql) return;
+    /* An idle connection has nothing to read, unless it is the server's farewell. */
+    struct pollfd p = {.fd = mysql_get_socket(db->mysql), .events = POLLIN | POLLRDHUP};
+    if (poll(&p, 1, 0) != 0) disconnect(db);
+}
+
+enum err db_prepare(struct db *db, enum stmt id) {
+    if (!connected(db)) {
+        db->outcome = DONE;
+        return E_DATABASE_UNAVAILABLE;
+    }
+    if (db->prepared[id]) return E_OK;
+    MYSQL_STMT *s = mysql_stmt_init(db->mysql);
+    if (!s) return E_INTERNAL;
+    if (mysql_stmt_prepare(s, stmts[id].sql, strlen(stmts[id].sql))) {
+        enum err e = failed(db, mysql_stmt_errno(s), mysql_stmt_error(s), stmts[id].name, false);
+        mysql_stmt_close(s);
+        return e;
+    }
+    db->prepared[id] = s;
+    return E_OK;
+}
+
+/* Binds the columns of the result at hand: numbers as 64 bits, all else as bytes. */
+static bool bind_row(struct db *db, MYSQL_STMT *s) {
+    MYSQL_BIND bind[COLUMNS_MAX] = {0};
+    MYSQL_RES *meta = mysql_stmt_result_metadata(s);
+    if (!meta) return false;
+    unsigned n = mysql_num_fields(meta);
+    if (n > COLUMNS_MAX) n = COLUMNS_MAX;
+    MYSQL_FIELD *fields = mysql_fetch_fields(meta);
+    struct db_row *row = &db->row;
+    row->columns = n;
+    for (unsigned i = 0; i < n; i++) {
+        enum enum_field_types t = fields[i].type;
+        bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_SHORT ||
+                      t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL || t == MYSQL_TYPE_DOUBLE;
+        row->column[i].text = !number;
+        row->column[i].bytes = row->column[i].buffer;
+        bind[i].is_null = &row->column[i].null;
+        bind[i].length = &row->column[i].len;
+        if (number) {
+            bind[i].buffer_type = MYSQL_TYPE_LONGLONG;
+            bind[i].buffer = &row->column[i].u64;
+            bind[i].is_unsigned = (fields[i].flags & UNSIGNED_FLAG) != 0;
+        } else {
+            bind[i].buffer_type = MYSQL_TYPE_STRING;
+            bind[i].buffer = row->column[i].buffer;
+            bind[i].buffer_length = COLUMN_BYTES;
+        }
+    }
+    mysql_free_result(meta);
+    return mysql_stmt_bind_result(s, bind) == 0;
+}
+
+/* Fetches what did not fit its column's buffer (stored answers), and ends all texts. */
+static bool complete_row(struct db_row *row, MYSQL_STMT *s) {
+    for (size_t i = 0; i < row->columns; i++) {
+        if (!row->column[i].text || row->column[i].null) continue;
+        unsigned long len = row->column[i].len;
+        if (len > COLUMN_BYTES) {
+            char *bytes = realloc(row->column[i].long_bytes, len + 1);
+            if (!bytes) return false;
+            row->column[i].long_bytes = row->column[i].bytes = bytes;
+            MYSQL_BIND b = {.buffer_type = MYSQL_TYPE_STRING, .buffer = bytes, .buffer_length = len, .length = &row->column[i].len};
+            if (mysql_stmt_fetch_column(s, &b, (unsigned)i, 0)) return false;
+        } else {
+            row->column[i].bytes = row->column[i].buffer;
+        }
+        row->column[i].bytes[len] = 0;
+    }
+    return true;
+}
+
+static void forget_long_columns(struct db_row *row) {
+    for (size_t i = 0; i < COLUMNS_MAX; i++) {
+        free(row->column[i].long_bytes);
+        row->column[i].long_bytes = NULL;
+    }
+}
+
+static enum err code_of(const struct db_row *row) {
+    size_t len;
+    const char *code = db_row_text(row, 0, &len);
+    if (strcmp(code, "REPLAY") == 0) return E_REPLAYED;
+    if (strcmp(code, "JOINED") == 0 || strcmp(code, "ALREADY_IN") == 0) return E_OK;
+    return err_by_name(code, len);
+}
+
+/* Reads all results of an executed statement. 0, or the number of the error. */
+static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx, enum err *code_r) {
+    for (;;) {
+        if (mysql_stmt_field_count(s) > 0) {
+            if (!bind_row(db, s)) return mysql_stmt_errno(s) ? mysql_stmt_errno(s) : CR_LEAST;
+            bool first = true;
+            int got;
+            while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
+                if (!complete_row(&db->row, s)) return CR_LEAST;
+                if (call && first) *code_r = code_of(&db->row);
+                first = false;
+                if (each) each(ctx, &db->row);
+            }
+            if (got != MYSQL_NO_DATA) return mysql_stmt_errno(s);
+            mysql_stmt_free_result(s);
+        }
+        if (!call) return 0;
+        int more = mysql_stmt_next_result(s);
+        if (more > 0) return mysql_stmt_errno(s);
+        if (more < 0) return 0;
+    }
+}
+
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
+                uint64_t *affected_r) {
+    uint64_t began_ns = clock_mono_ns();
+    enum err e = db_prepare(db, id);
+    if (e) return e;
+    MYSQL_STMT *s = db->prepared[id];
+    MYSQL_BIND bind[16] = {0};
+    if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {
+        log_line(LOG_L_ERROR, "%s: %zu parameters given", stmts[id].name, nargs);
+        return E_INTERNAL;
+    }
+    for (size_t i = 0; i < nargs; i++) {
+        switch (args[i].kind) {
+        case DB_ARG_NULL: bind[i].buffer_type = MYSQL_TYPE_NULL; break;
+        case DB_ARG_U64:
+            bind[i].buffer_type = MYSQL_TYPE_LONGLONG;
+            bind[i].buffer = (void *)&args[i].u64;
+            bind[i].is_unsigned = 1;
+            break;
+        case DB_ARG_BYTES:
+            bind[i].buffer_type = MYSQL_TYPE_STRING;
+            bind[i].buffer = (void *)args[i].bytes;
+            bind[i].buffer_length = args[i].len;
+            break;
+        }
+    }
+    bool call = strncmp(stmts[id].sql, "CALL", 4) == 0;
+    bool commits = stmts[id].kind == WRITE && !db->keyed;
+    enum err code = E_OK;
+    unsigned number = 0;
+    if ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s)) number = mysql_stmt_errno(s);
+    if (!number) {
+        if (affected_r) *affected_r = mysql_stmt_affected_rows(s);
+        number = read_results(db, s, call, each, ctx, &code);
+    }
+    forget_long_columns(&db->row);
+    db->stats.statements++;
+    db->stats.time_ns += clock_mono_ns() - began_ns;
+    if (number) return failed(db, number, mysql_stmt_error(s), stmts[id].name, commits);
+    return code;
+}
+
+void db_rollback(struct db *db) {
+    if (db->mysql && mysql_rollback(db->mysql)) disconnect(db);
+}
+
+static void back_off(unsigned tried) {
+    uint16_t r = (uint16_t)(clock_mono_ns() >> 4);
+    clock_sleep_ms(1 + r % (2u << tried));
+}
+
+enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) {
+    uint64_t began_ms = clock_mono_ms();
+    enum err e;
+    db->keyed = keyed;
+    for (unsigned tried = 1;; tried++) {
+        db->outcome = DONE;
+        e = work(ctx);
+        if (db->outcome == DONE) break;
+        if (db->outcome == AGAIN) db_rollback(db);
+        if (db->outcome == UNKNOWN) break;
+        if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) break;
+        db->stats.retries++;
+        if (db->outcome == AGAIN) back_off(tried);
+    }
+    db->keyed = false;
+    return e;
+}
+
+bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
+
+bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
+    if (value_size) *value_r = 0;
+    if (!connected(db)) {
+        snprintf(why_r, why_size, "can't connect to the database; see the database_… settings");
+        return false;
+    }
+    int more = mysql_real_query(db->mysql, sql, strlen(sql));
+    for (; more == 0; more = mysql_next_result(db->mysql)) {
+        MYSQL_RES *res = mysql_store_result(db->mysql);
+        if (!res) continue;
+        MYSQL_ROW row = mysql_fetch_row(res);
+        if (row && row[0] && value_size) snprintf(value_r, value_size, "%s", row[0]);
+        mysql_free_result(res);
+    }
+    if (more < 0) return true;
+    snprintf(why_r, why_size, "%u %s", mysql_errno(db->mysql), mysql_error(db->mysql));
+    return false;
+}
+
+bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) {
+    return db_script_value(db, sql, NULL, 0, why_r, why_size);
+}

@@ -1,0 +1,95 @@
+/* The database: one connection, statements prepared once, transactions run again when the server says so.
+ * Nothing else in the program knows the client library. What lives elsewhere: the statements (stmt.def)
+ * and the rules (sql/, queue.c, concert.c, reservation.c, account.c). */
+#ifndef BOXOFFICE_DB_H
+#define BOXOFFICE_DB_H
+
+#include "conf.h"
+#include "err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum stmt {
+#define STMT(name, kind, sql) STMT_##name,
+#include "stmt.def"
+#undef STMT
+    STMT_COUNT
+};
+
+struct db;
+struct db_row;
+
+/* A parameter. The bytes are not copied: they must live until db_run returns. */
+struct db_arg {
+    enum { DB_ARG_NULL, DB_ARG_U64, DB_ARG_BYTES } kind;
+    uint64_t u64;
+    const void *bytes;
+    size_t len;
+};
+#define DB_NULL ((struct db_arg){.kind = DB_ARG_NULL})
+#define DB_U64(v) ((struct db_arg){.kind = DB_ARG_U64, .u64 = (v)})
+#define DB_BYTES(p, n) ((struct db_arg){.kind = DB_ARG_BYTES, .bytes = (p), .len = (n)})
+struct db_arg db_text(const char *text); /* NULL makes DB_NULL */
+/* The number, or NULL for 0: times that may be absent. */
+struct db_arg db_u64_or_null(uint64_t v);
+
+/* Columns of the row at hand, valid inside the row function only. NULL reads as 0 or "". */
+bool db_row_null(const struct db_row *row, size_t column);
+uint64_t db_row_u64(const struct db_row *row, size_t column);
+int64_t db_row_i64(const struct db_row *row, size_t column);
+/* NUL-terminated. */
+const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r);
+size_t db_row_columns(const struct db_row *row);
+
+/* Called for each row. Must not call the database. */
+typedef void db_row_fn(void *ctx, const struct db_row *row);
+
+/* A handle without a connection: that is opened by the first statement. One per process or thread, never
+ * across a fork. NULL when the password file can't be read (logged). The settings must outlive it. */
+struct db *db_new(const struct conf *conf) MUST_USE;
+void db_free(struct db *db);
+
+/* Looks, without a round trip, whether the server has closed an idle connection, and forgets it then.
+ * Before each request: so a restarted database costs nobody an answer. */
+void db_freshen(struct db *db);
+
+/* Runs one statement. Of a CALL the first column is `code`: E_OK for OK, JOINED and ALREADY_IN, otherwise
+ * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
+ * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
+                uint64_t *affected_r) MUST_USE;
+#define DB_ARGS(...)                                                                                             \
+    sizeof((struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg), (struct db_arg[]) { __VA_ARGS__ }
+
+/* The one door for what writes. Runs `work`, and runs it again, from its beginning, while the server says
+ * that the whole transaction may be tried again (deadlock, lock wait) or that the connection was lost and
+ * nothing of it was kept; a few times, with jitter, within a budget, then BUSY or DATABASE_UNAVAILABLE.
+ * `keyed`: the work claims an idempotency key, so an unknown outcome may be run again, too: the key tells.
+ * Otherwise a WRITE whose COMMIT may have been on its way ends with DATABASE_UNAVAILABLE, and
+ * db_outcome_unknown() says so. `work` emits nothing and sets its outputs anew each time.
+ * Whatever `work` returns but E_OK and refusals of the rules is followed by ROLLBACK. */
+typedef enum err db_work_fn(void *ctx);
+enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
+bool db_outcome_unknown(const struct db *db);
+
+/* Forgets what an unfinished keyed transaction did. */
+void db_rollback(struct db *db);
+
+/* Since the handle was made. */
+struct db_stats {
+    uint64_t statements, retries, reconnects, time_ns;
+};
+struct db_stats db_stats(const struct db *db);
+
+/* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
+enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
+const char *stmt_name(enum stmt id);
+
+/* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
+bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;
+/* The same, and the first column of the first row of the last result, as text; for migrate.c only. */
+bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) MUST_USE;
+
+#endif

@@ -1,0 +1,84 @@
+/* Concerts, performances, seats. */
+#include "concert.h"
+
+#include "handlers.h"
+#include "json.h"
+
+static void put_concert(struct json_object *o, const struct concert *c) {
+    json_add_u64(o, "concertId", c->id.v);
+    json_add_text(o, "title", c->title);
+    json_add_time(o, "salesOpenAt", c->sales_open_at_ms);
+    json_add_time(o, "salesCloseAt", c->sales_close_at_ms);
+    json_add_u64(o, "performances", c->performances);
+}
+
+static void concert_item(void *ctx, const struct concert *c) {
+    struct json_object *o = json_page_item(ctx, c->id.v);
+    if (o) put_concert(o, c);
+}
+
+/* Hands a whole answer over, or drops it. */
+static enum err finish(struct call *call, enum err e, struct json_object *o) {
+    if (e)
+        json_object_put(o);
+    else
+        resp_json(call->resp, 200, o);
+    return e;
+}
+
+enum err h_concerts(struct call *call) {
+    uint64_t limit, after;
+    enum err e = route_page(call, &limit, &after);
+    if (e) return e;
+    struct json_page page = json_page_new(limit);
+    e = concert_list(call->db, after, limit + 1, concert_item, &page);
+    return finish(call, e, json_page_end(&page));
+}
+
+static void concert_object(void *ctx, const struct concert *c) { put_concert(ctx, c); }
+
+enum err h_concert(struct call *call) {
+    struct json_object *o = json_object_new_object();
+    return finish(call, concert_get(call->db, (struct concert_id){call->id}, concert_object, o), o);
+}
+
+static void performance_item(void *ctx, const struct performance *p) {
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, "performanceId", p->id.v);
+    json_add_time(o, "startsAt", p->starts_at_ms);
+    json_add_text(o, "venue", p->venue);
+    json_add_u64(o, "price", p->price_minor);
+    json_add_u64(o, "totalSeats", p->total_seats);
+    json_add_u64(o, "availableSeats", p->available_seats);
+    json_add_time(o, "salesOpenAt", p->sales_open_at_ms);
+    json_add_time(o, "salesCloseAt", p->sales_close_at_ms);
+    json_object_array_add(ctx, o);
+}
+
+enum err h_performances(struct call *call) {
+    if (call->token.concert.v != call->id) return E_QUEUE_TOKEN_WRONG_CONCERT;
+    struct json_object *o = json_object_new_object(), *items = json_object_new_array();
+    json_add(o, "items", items);
+    return finish(call, performance_list(call->db, call->conf, &call->token, performance_item, items), o);
+}
+
+static void seat_item(void *ctx, uint64_t number, enum seat_status status, uint64_t price_minor) {
+    static const char *const names[] = {"AVAILABLE", "HELD", "SOLD"};
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, "seatNumber", number);
+    json_add_u64(o, "price", price_minor);
+    json_add_text(o, "status", names[status]);
+    json_object_array_add(ctx, o);
+}
+
+enum err h_seats(struct call *call) {
+    struct seats seats;
+    struct json_object *list = json_object_new_array();
+    enum err e = seat_list(call->db, call->conf, &call->token, (struct performance_id){call->id}, seat_item, list, &seats);
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, "performanceId", call->id);
+    json_add_u64(o, "totalSeats", seats.total_seats);
+    json_add_u64(o, "availableSeats", seats.available_seats);
+    json_add(o, "seats", list);
+    return finish(call, e, o);
+}

@@ -1,0 +1,17 @@
+/* One line an event, to standard error: syslog level in <> for journald, process, request id. */
+#ifndef BOXOFFICE_LOG_H
+#define BOXOFFICE_LOG_H
+
+#include <stdbool.h>
+
+enum log_level { LOG_L_ERROR = 3, LOG_L_WARNING = 4, LOG_L_NOTICE = 5, LOG_L_INFO = 6, LOG_L_DEBUG = 7 };
+
+/* Names this process ("worker", "ticker", …) and sets what is shown. journald adds its own times, so
+ * lines bear one only when standard error is not the journal. */
+void log_init(const char *process, int level_max);
+/* The request at work, or NULL; every line bears it. The text is not copied. */
+void log_request(const char *request_id);
+bool log_wants(enum log_level level);
+__attribute__((format(printf, 2, 3))) void log_line(enum log_level level, const char *format, ...);
+
+#endif

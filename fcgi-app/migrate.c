@@ -1,0 +1,106 @@
+/* Running migrations. */
+#include "migrate.h"
+
+#include "clock.h"
+#include "db.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WAIT_MS 120000
+
+static int is_migration(const struct dirent *entry) {
+    unsigned version;
+    size_t len = strlen(entry->d_name);
+    return len > 8 && strcmp(entry->d_name + len - 4, ".sql") == 0 && sscanf(entry->d_name, "%3u_", &version) == 1;
+}
+
+static char *read_file(const char *path) {
+    FILE *f = fopen(path, "re");
+    if (!f) return NULL;
+    char *text = NULL;
+    size_t len = 0, got;
+    do {
+        char *more = realloc(text, len + 65536 + 1);
+        if (!more) abort();
+        text = more;
+        got = fread(text + len, 1, 65536, f);
+        len += got;
+    } while (got > 0);
+    text[len] = 0;
+    fclose(f);
+    return text;
+}
+
+/* Held by a row lock of a second connection, since each statement that changes the schema commits. */
+static bool lock(struct db *db, char *why_r, size_t why_size) {
+    uint64_t end_ms = clock_mono_ms() + WAIT_MS;
+    while (!db_script(db, "START TRANSACTION; SELECT version FROM schema_migration WHERE version = 0 FOR UPDATE", why_r, why_size)) {
+        if (strncmp(why_r, "1205 ", 5) != 0 || clock_mono_ms() > end_ms) return false;
+    }
+    return true;
+}
+
+static bool apply(struct db *db, const char *dir, const char *file, char *why_r, size_t why_size) {
+    char path[PATH_MAX], why[400], row[300];
+    unsigned version = (unsigned)strtoul(file, NULL, 10);
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    char *sql = read_file(path);
+    if (!sql) {
+        snprintf(why_r, why_size, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    /* File names are ours, and is_migration has looked at them; nothing of a client's comes here. */
+    snprintf(row, sizeof row, "INSERT INTO schema_migration (version, applied_at_ms) VALUES (%u, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED))", version);
+    bool ok = db_script(db, sql, why, sizeof why) && db_script(db, row, why, sizeof why);
+    free(sql);
+    if (!ok) snprintf(why_r, why_size, "%s: %s", path, why);
+    return ok;
+}
+
+static bool run(struct db *db, struct db *locker, const char *dir, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
+    char done[24];
+    struct dirent **files;
+    if (!db_script(db,
+                   "CREATE TABLE IF NOT EXISTS schema_migration ("
+                   " version INT UNSIGNED NOT NULL COMMENT 'number of the file in sql/; 0: the lock of who migrates',"
+                   " applied_at_ms BIGINT UNSIGNED NOT NULL COMMENT 'ms since 1970',"
+                   " PRIMARY KEY (version)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='migrations that were run';"
+                   "INSERT IGNORE INTO schema_migration (version, applied_at_ms) VALUES (0, 0)",
+                   why_r, why_size) ||
+        !lock(locker, why_r, why_size) ||
+        !db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why_r, why_size))
+        return false;
+    *version_r = (unsigned)strtoul(done, NULL, 10);
+    int n = scandir(dir, &files, is_migration, alphasort);
+    if (n <= 0) {
+        snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
+        return false;
+    }
+    bool ok = true;
+    for (int i = 0; i < n; i++) {
+        unsigned version = (unsigned)strtoul(files[i]->d_name, NULL, 10);
+        if (ok && version > *version_r && (ok = apply(db, dir, files[i]->d_name, why_r, why_size))) {
+            *version_r = version;
+            ++*applied_r;
+        }
+        free(files[i]);
+    }
+    free(files);
+    return ok;
+}
+
+bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
+    struct db *db = db_new(conf), *locker = db_new(conf);
+    *applied_r = *version_r = 0;
+    bool ok = db && locker && run(db, locker, conf->sql_dir, applied_r, version_r, why_r, why_size);
+    if (!db || !locker) snprintf(why_r, why_size, "database_password_file %s can't be read", conf->database_password_file);
+    db_free(locker);
+    db_free(db);
+    return ok;
+}

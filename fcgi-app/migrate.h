@@ -1,0 +1,14 @@
+/* Migrations: sql/NNN_name.sql in order, each once, forward only. */
+#ifndef BOXOFFICE_MIGRATE_H
+#define BOXOFFICE_MIGRATE_H
+
+#include "conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Brings the schema up to date; hosts that do so at once wait for each other. applied_r: how many files
+ * were run, version_r: where the schema is now. False with a line for people in why_r. */
+bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) __attribute__((warn_unused_result));
+
+#endif

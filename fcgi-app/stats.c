@@ -1,0 +1,30 @@
+/* Counting. */
+#include "stats.h"
+
+#include "clock.h"
+
+#include <sys/mman.h>
+
+const uint64_t stats_bucket_us[STATS_BUCKETS] = {250,    500,    1000,   2500,    5000,    10000,    25000,
+                                                 50000,  100000, 250000, 500000, 1000000, 2500000, UINT64_MAX};
+
+struct stats *stats_create(uint64_t workers) {
+    size_t bytes = sizeof(struct stats) + workers * sizeof(struct stats_worker);
+    struct stats *stats = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (stats == MAP_FAILED) return NULL;
+    stats->workers = workers;
+    stats->started_ms = clock_mono_ms();
+    return stats;
+}
+
+void stats_add(stats_count *count, uint64_t n) { atomic_fetch_add_explicit(count, n, memory_order_relaxed); }
+
+uint64_t stats_get(const stats_count *count) { return atomic_load_explicit(count, memory_order_relaxed); }
+
+void stats_request(struct stats_worker *worker, size_t route, enum err outcome, uint64_t time_us) {
+    size_t b = 0;
+    while (time_us > stats_bucket_us[b]) b++;
+    stats_add(&worker->requests[route][outcome], 1);
+    stats_add(&worker->bucket[route][b], 1);
+    stats_add(&worker->time_us[route], time_us);
+}

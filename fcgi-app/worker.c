@@ -1,0 +1,143 @@
+/* The worker's loop. Connections are accepted here, not by libfcgi: its own accept misses a TERM that comes
+ * just before it, and knows no time-outs. */
+#include "worker.h"
+
+#include "clock.h"
+#include "log.h"
+#include "req.h"
+#include "resp.h"
+#include "route.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop;
+
+static void on_term(int signal) {
+    (void)signal;
+    stop = 1;
+}
+
+/* Waits for a connection, TERM let in only here. -1: none this time. */
+static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask) {
+    struct epoll_event event;
+    if (epoll_pwait(epoll_fd, &event, 1, 1000, waiting_mask) <= 0) return -1;
+    return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static void set_timeouts(int fd, uint64_t ms) {
+    struct timeval t = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+}
+
+/* nginx closes its side when its client has left. */
+static bool client_gone(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void send_answer(FCGX_Request *fcgi, const struct resp *resp) {
+    char head[512];
+    size_t n = resp_head(resp, head, sizeof head);
+    FCGX_PutStr(head, (int)n, fcgi->out);
+    if (resp->body_len && !resp->head) FCGX_PutStr(resp->body, (int)resp->body_len, fcgi->out);
+}
+
+static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const struct worker *w) {
+    uint64_t began_ns = clock_mono_ns();
+    enum err e = req_read(fcgi, req);
+    size_t route = ROUTES_MAX;
+    log_request(req->request_id);
+    snprintf(w->slot->request_id, sizeof w->slot->request_id, "%s", req->request_id);
+    atomic_store_explicit(&w->slot->busy_since_ms, began_ns / 1000000, memory_order_relaxed);
+    /* Work for one who has left would only keep others waiting. */
+    if (!e && client_gone(fcgi->ipcFd)) e = E_CLIENT_GONE;
+    if (!e) {
+        db_freshen(call->db);
+        route = route_answer(call, &e);
+        send_answer(fcgi, call->resp);
+    } else if (e != E_CLIENT_GONE) {
+        resp_reset(call->resp);
+        resp_problem(call->resp, e, NULL, req->request_id);
+        send_answer(fcgi, call->resp);
+    }
+    uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
+    stats_request(w->slot, route, e, took_us);
+    bool slow = took_us > w->conf->slow_request_ms * 1000;
+    enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING : LOG_L_DEBUG;
+    if (log_wants(level))
+        log_line(level, "%s %s %d %s %" PRIu64 " us%s", req->method, req->path, e == E_CLIENT_GONE ? 499 : call->resp->status, err_name(e),
+                 took_us, slow ? " slow" : "");
+}
+
+static void count_database(const struct worker *w, const struct db *db, struct db_stats *seen) {
+    struct db_stats now = db_stats(db);
+    stats_add(&w->slot->statements, now.statements - seen->statements);
+    stats_add(&w->slot->retries, now.retries - seen->retries);
+    stats_add(&w->slot->reconnects, now.reconnects - seen->reconnects);
+    stats_add(&w->slot->database_us, (now.time_ns - seen->time_ns) / 1000);
+    *seen = now;
+}
+
+int worker_run(const struct worker *w) {
+    static struct req req; /* large */
+    struct resp resp = {0};
+    struct db_stats seen = {0};
+    FCGX_Request fcgi;
+    sigset_t blocked, waiting;
+    struct db *db = db_new(w->conf);
+    if (!db) return 1;
+
+    sigfillset(&blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    sigemptyset(&waiting);
+    FCGX_Init();
+    FCGX_InitRequest(&fcgi, -1, 0);
+    /* After FCGX_Init, which has its own ideas of signals. */
+    struct sigaction term = {.sa_handler = on_term}, ignore = {.sa_handler = SIG_IGN};
+    sigaction(SIGTERM, &term, NULL);
+    sigaction(SIGINT, &ignore, NULL); /* a terminal's Ctrl-C is for the master */
+    sigaction(SIGHUP, &ignore, NULL);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGUSR1, &ignore, NULL);
+
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE}; /* one wakes, not all */
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event)) {
+        log_line(LOG_L_ERROR, "epoll: %s", strerror(errno));
+        return 1;
+    }
+    uint16_t jitter;
+    ids_random(&jitter, sizeof jitter);
+    uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
+
+    while (!stop && share > 0) {
+        int fd = next_connection(epoll_fd, w->listen_fd, &waiting);
+        if (fd < 0) continue;
+        set_timeouts(fd, w->conf->client_timeout_ms);
+        fcgi.ipcFd = fd;
+        fcgi.keepConnection = 1; /* else FCGX_Accept_r would close our fd */
+        if (FCGX_Accept_r(&fcgi) < 0) continue;
+        struct call call = {.req = &req, .resp = &resp, .db = db, .conf = w->conf, .board = w->board, .stats = w->stats, .keys = w->keys};
+        answer(&fcgi, &call, &req, w);
+        FCGX_Finish_r(&fcgi);
+        log_request(NULL);
+        atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
+        count_database(w, db, &seen);
+        share--;
+    }
+    resp_free(&resp);
+    db_free(db);
+    close(epoll_fd);
+    return 0;
+}
