@@ -221,7 +221,9 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) sigaddset(&p.signals, handled[i]);
     sigprocmask(SIG_BLOCK, &p.signals, &p.before);
-    title_set("master");
+    char title[300];
+    snprintf(title, sizeof title, "master (%s)", config_path);
+    title_set(title);
     log_line(LOG_L_NOTICE, "serving with %" PRIu64 " workers", conf->workers);
     for (;;) {
         uint64_t now_ms = clock_mono_ms();

@@ -75,8 +75,18 @@ void resp_problem(struct resp *resp, enum err e, const char *detail, const char 
     resp->content_type = "application/problem+json";
 }
 
+/* Reason phrases say little, but some clients want one. */
+static const char *phrase(int status) {
+    switch (status) {
+    case 200: return "OK";
+    case 201: return "Created";
+    case 204: return "No Content";
+    default: return status < 400 ? "OK" : status < 500 ? "Refused" : "Error";
+    }
+}
+
 size_t resp_head(const struct resp *resp, char *text_r, size_t size) {
-    int n = snprintf(text_r, size, "Status: %d\r\n", resp->status);
+    int n = snprintf(text_r, size, "Status: %d %s\r\n", resp->status, phrase(resp->status));
 #define ADD(...) n += snprintf(text_r + n, size - (size_t)n, __VA_ARGS__)
     if (resp->body_len || resp->status != 204) ADD("Content-Type: %s\r\nContent-Length: %zu\r\n", resp->content_type, resp->body_len);
     if (resp->allow) ADD("Allow: %s\r\n", resp->allow);

@@ -1,0 +1,189 @@
+"""A whole service of one's own: starts `tests/stack run` in a private folder on free ports, ends it again.
+
+Nothing outlives the test: not on failure, not on a signal. Several can run side by side.
+"""
+import atexit
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+TOP_SRCDIR = os.path.abspath(os.environ.get("top_srcdir") or os.path.join(_HERE, "..", ".."))
+TOP_BUILDDIR = os.path.abspath(os.environ.get("top_builddir") or os.path.join(_HERE, "..", ".."))
+_running = []
+_owner = os.getpid()
+
+
+def free_ports(count):
+    """Ports that nobody listens on. All are open at once, so that they differ."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for s in sockets:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+def alive(pid):
+    """Whether it runs; a zombie does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def wait_for(true, seconds, what, every=0.02):
+    """Until true() is; its value. Tells in time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = true()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(every)
+
+
+class Stack:
+    """Settings are given as hold_ttl_ms=1500. `limits` leaves nginx's rate limits on."""
+
+    def __init__(self, demo_data=False, limits=False, database=None, fast=True, **settings):
+        self.folder = tempfile.mkdtemp(prefix="boxoffice-test-")
+        self.port, self.https_port = free_ports(2)
+        env = {k: v for k, v in os.environ.items() if not k.startswith("BOXOFFICE_")}
+        env.update(top_srcdir=TOP_SRCDIR, top_builddir=TOP_BUILDDIR, BOXOFFICE_HTTP_PORT=str(self.port),
+                   BOXOFFICE_HTTPS_PORT=str(self.https_port))
+        if not limits:
+            env["BOXOFFICE_RATE_LIMIT"] = "off"
+        if fast:
+            env["STACK_FAST"] = "1"
+        env.update({"BOXOFFICE_" + k.upper(): str(v) for k, v in settings.items()})
+        command = [os.path.join(TOP_SRCDIR, "tests", "stack"), "run", self.folder]
+        if demo_data:
+            command.append("--demo-data")
+        if database:
+            command += ["--database", database.folder]
+        self.output = []
+        self._lines = queue.Queue()
+        self.process = subprocess.Popen(command, env=env, cwd=TOP_BUILDDIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+        _running.append(self)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.output.append(line.rstrip("\n"))
+            self._lines.put(line)
+        self._lines.put(None)
+
+    def ready(self, seconds=60):
+        """Waits until it serves; itself."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                line = None
+            if line is None:
+                tail = "\n".join(self.output[-30:])
+                raise AssertionError(f"the stack did not get ready:\n{tail}")
+            if line.startswith("boxoffice demo ready"):
+                return self
+
+    def pid(self, name):
+        """Of supervisor, mariadbd, fcgi or nginx; None while there is none."""
+        try:
+            with open(os.path.join(self.folder, "run", name + ".pid")) as f:
+                return int(f.read())
+        except (OSError, ValueError):
+            return None
+
+    def kill(self, name, sig=signal.SIGKILL):
+        pid = self.pid(name)
+        assert pid, f"no pid file of {name}"
+        os.kill(pid, sig)
+        return pid
+
+    @property
+    def config(self):
+        return os.path.join(self.folder, "boxoffice.conf")
+
+    def ctl_raw(self, *args, timeout=30):
+        """boxofficectl as it is; the finished process."""
+        return subprocess.run([os.path.join(TOP_BUILDDIR, "boxofficectl"), "--config", self.config, *map(str, args)],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout)
+
+    def ctl(self, *args):
+        """boxofficectl --json, which must succeed; what it printed, read."""
+        done = self.ctl_raw("--json", *args)
+        assert done.returncode == 0, f"boxofficectl {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def _descendants(self):
+        """Every process of the stack: those of its session and the ones that its pid files name."""
+        found = {p for p in (self.pid(n) for n in ("supervisor", "fcgi", "nginx", "mariadbd")) if p}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                try:
+                    if os.getsid(int(entry)) == self.process.pid:
+                        found.add(int(entry))
+                except OSError:
+                    pass
+        return {p for p in found if alive(p)}
+
+    def stop(self):
+        """Ends it, by force if need be, and removes its folder."""
+        if self not in _running:
+            return
+        _running.remove(self)
+        own = self._descendants()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        # What the supervisor should have ended. The stack is gone, so its ids are nobody else's yet.
+        left = {p for p in own | self._descendants() if alive(p)}
+        for pid in left:
+            try:
+                os.kill(pid, signal.SIGCONT)
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return left
+
+    def __enter__(self):
+        return self.ready()
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def stop_all():
+    if os.getpid() == _owner:  # not in a forked helper
+        for stack in list(_running):
+            stack.stop()
+
+
+def _on_signal(number, _):
+    sys.exit(128 + number)  # atexit does the rest
+
+
+atexit.register(stop_all)
+for _s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    signal.signal(_s, _on_signal)

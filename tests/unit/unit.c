@@ -1,0 +1,438 @@
+/* Tests that need no database. */
+#include "../tap.h"
+
+#include "board.h"
+#include "body.h"
+#include "clock.h"
+#include "conf.h"
+#include "idem.h"
+#include "ids.h"
+#include "json.h"
+#include "queue.h"
+#include "reservation.h"
+#include "token.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void times_round_trip(void) {
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } rows[] = {{"1970-01-01T00:00:00.000Z", 0}, {"2026-11-23T08:44:00.000Z", 1795423440000}, {"2028-02-29T23:59:59.999Z", 1835481599999}};
+    for (size_t i = 0; i < 3; i++) {
+        char text[RFC3339_SIZE];
+        uint64_t ms = 1;
+        clock_rfc3339(rows[i].ms, text);
+        CU_ASSERT_STRING_EQUAL(text, rows[i].text);
+        CU_ASSERT(clock_parse(text, &ms) && ms == rows[i].ms);
+    }
+    uint64_t ms;
+    CU_ASSERT(clock_parse("2027-01-01T20:00:00+09:00", &ms) && ms == 1798801200000);
+    CU_ASSERT(clock_parse("2027-01-01T11:00Z", &ms) && ms == 1798801200000);
+    static const char *const bad[] = {"", "2027", "2027-01-01", "2027-01-01T11:00:00", "2027-13-01T11:00:00Z", "2027-01-01T11:00:00Zx", "1960-01-01T00:00:00Z"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
+}
+
+static void uuids(void) {
+    struct user_id a = user_id_new(), b;
+    char text[UUID_TEXT_SIZE];
+    user_id_text(a, text);
+    CU_ASSERT_EQUAL(strlen(text), 36);
+    CU_ASSERT_EQUAL(text[14], '4');
+    CU_ASSERT(user_id_parse(text, &b) && user_id_equal(a, b));
+    text[8] = 'x';
+    CU_ASSERT_FALSE(user_id_parse(text, &b));
+    CU_ASSERT_FALSE(user_id_parse("", &b));
+    CU_ASSERT_FALSE(user_id_parse("00000000-0000-0000-0000-0000000000000", &b));
+}
+
+static void numbers_are_strict(void) {
+    CU_ASSERT_EQUAL(ids_parse_u64("12", 2), 12);
+    CU_ASSERT_EQUAL(ids_parse_u64("999999999999999999", 18), 999999999999999999u);
+    static const char *const bad[] = {"", "0", "-1", "+1", "1e3", "01", " 1", "1 ", "0x1", "99999999999999999999", "1.0"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_EQUAL(ids_parse_u64(bad[i], strlen(bad[i])), 0);
+}
+
+static void base64url_is_canonical(void) {
+    for (size_t len = 0; len < 70; len++) {
+        uint8_t in[70], out[70];
+        char text[BASE64URL_SIZE(70)];
+        ids_random(in, sizeof in);
+        size_t n = base64url_encode(in, len, text);
+        CU_ASSERT_EQUAL(base64url_decode(text, n, out, sizeof out), (int)len);
+        CU_ASSERT_EQUAL(memcmp(in, out, len), 0);
+    }
+    uint8_t out[8];
+    CU_ASSERT_EQUAL(base64url_decode("AA", 2, out, 8), 1);
+    CU_ASSERT_EQUAL(base64url_decode("AB", 2, out, 8), -1); /* unused bits set */
+    CU_ASSERT_EQUAL(base64url_decode("A", 1, out, 8), -1);
+    CU_ASSERT_EQUAL(base64url_decode("A+==", 4, out, 8), -1);
+    CU_ASSERT_EQUAL(base64url_decode("AAAAAAAAAAAAAAAA", 16, out, 8), -1);
+}
+
+static struct token_keys keys_of(const char *file_text, bool *ok_r) {
+    char path[] = "/tmp/boxoffice-unit.XXXXXX", why[300];
+    static struct token_keys keys;
+    int fd = mkstemp(path);
+    CU_ASSERT(fd >= 0 && write(fd, file_text, strlen(file_text)) >= 0);
+    close(fd);
+    *ok_r = token_keys_load(path, &keys, why, sizeof why);
+    unlink(path);
+    return keys;
+}
+
+#define HEX_A "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define HEX_B "ff112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+static void tokens_are_signed(void) {
+    bool ok;
+    struct token_keys keys = keys_of("# keys\nk1 " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    struct token t = {.user = user_id_new(), .concert = {7}, .number = 123456789, .joined_at_ms = 1795423440000, .ahead = 5}, back;
+    char text[TOKEN_TEXT_MAX], bad[TOKEN_TEXT_MAX];
+    token_sign(&keys, &t, text);
+    CU_ASSERT_EQUAL(token_verify(&keys, text, &back), E_OK);
+    CU_ASSERT(user_id_equal(t.user, back.user) && back.concert.v == 7 && back.number == t.number && back.joined_at_ms == t.joined_at_ms && back.ahead == 5);
+    /* Every single character that is changed is noticed. */
+    for (size_t i = 0; text[i]; i++) {
+        strcpy(bad, text);
+        bad[i] = bad[i] == 'A' ? 'B' : 'A';
+        CU_ASSERT_EQUAL(token_verify(&keys, bad, &back), E_QUEUE_TOKEN_INVALID);
+        bad[i] = 0;
+        CU_ASSERT_EQUAL(token_verify(&keys, bad, &back), E_QUEUE_TOKEN_INVALID);
+    }
+    CU_ASSERT_EQUAL(token_verify(&keys, "", &back), E_QUEUE_TOKEN_INVALID);
+}
+
+static void signing_keys_change_while_tokens_are_out(void) {
+    bool ok;
+    struct token t = {.user = user_id_new(), .concert = {1}, .number = 1}, back;
+    char old[TOKEN_TEXT_MAX], new[TOKEN_TEXT_MAX];
+    struct token_keys keys = keys_of("k1 " HEX_A "\n", &ok);
+    token_sign(&keys, &t, old);
+    keys = keys_of("k2 " HEX_B "\nk1 " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    token_sign(&keys, &t, new);
+    CU_ASSERT_EQUAL(strncmp(new, "k2.", 3), 0);
+    CU_ASSERT_EQUAL(token_verify(&keys, old, &back), E_OK);
+    CU_ASSERT_EQUAL(token_verify(&keys, new, &back), E_OK);
+    keys = keys_of("k2 " HEX_B "\n", &ok);
+    CU_ASSERT_EQUAL(token_verify(&keys, old, &back), E_QUEUE_TOKEN_INVALID);
+    CU_ASSERT_EQUAL(token_verify(&keys, new, &back), E_OK);
+    (void)keys_of("", &ok);
+    CU_ASSERT_FALSE(ok);
+    (void)keys_of("k1 1234\n", &ok);
+    CU_ASSERT_FALSE(ok);
+    (void)keys_of("k1 " HEX_A "0\n", &ok);
+    CU_ASSERT_FALSE(ok);
+}
+
+static bool conf_of(const char *text, struct conf *conf, char *why, size_t size) {
+    char path[] = "/tmp/boxoffice-unit.XXXXXX";
+    int fd = mkstemp(path);
+    CU_ASSERT(fd >= 0 && write(fd, text, strlen(text)) >= 0);
+    close(fd);
+    bool ok = conf_load(path, conf, why, size);
+    unlink(path);
+    return ok;
+}
+
+static void settings_are_checked(void) {
+    static struct conf conf;
+    char why[600];
+    CU_ASSERT(conf_of("# x\n\n hold_ttl_ms = 2000 \ncurrency=USD\n", &conf, why, sizeof why));
+    CU_ASSERT(conf.hold_ttl_ms == 2000 && strcmp(conf.currency, "USD") == 0 && conf.tick_ms == 100);
+    CU_ASSERT_FALSE(conf_of("\nno_such_thing = 1\n", &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: unknown setting 'no_such_thing'"));
+    CU_ASSERT_FALSE(conf_of("tick_ms = 5\n", &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: tick_ms must be a whole number from 10 to 900"));
+    static const char *const bad[] = {"tick_ms\n", "tick_ms = \n", "tick_ms = 1e2\n", "tick_ms = -100\n", "tick_ms = 100 ms\n", "workers = 99999999999999999999\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(conf_of(bad[i], &conf, why, sizeof why));
+}
+
+static void the_example_settings_are_the_defaults(void) {
+    static struct conf conf, defaults;
+    char *text = NULL, why[600];
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    conf_print_example(f);
+    fclose(f);
+    /* Uncomment every setting. */
+    for (char *s = text; (s = strstr(s, "\n#")); s++)
+        if (s[2] != ' ') s[1] = ' ';
+    conf_defaults(&defaults);
+    CU_ASSERT(conf_of(text, &conf, why, sizeof why));
+    CU_ASSERT_EQUAL(memcmp(&conf, &defaults, sizeof conf), 0);
+    free(text);
+}
+
+static enum err parse(const char *text, const char *const *fields) {
+    struct resp resp = {0};
+    struct json_object *body = NULL;
+    enum err e = body_parse(text, strlen(text), fields, &resp, &body);
+    json_object_put(body);
+    resp_free(&resp);
+    return e;
+}
+
+static void bodies_are_strict(void) {
+    static const char *const amount[] = {"amount", NULL}, *const none[] = {NULL};
+    CU_ASSERT_EQUAL(parse("{\"amount\":1}", amount), E_OK);
+    CU_ASSERT_EQUAL(parse(" {\"amount\" : 1} \n", amount), E_OK);
+    CU_ASSERT_EQUAL(parse("", none), E_OK);
+    CU_ASSERT_EQUAL(parse("{}", none), E_OK);
+    CU_ASSERT_EQUAL(parse("", amount), E_MALFORMED_JSON);
+    static const char *const malformed[] = {"{", "{\"amount\":1", "{\"amount\":1}}", "{\"amount\":1} x", "{'amount':1}", "{\"amount\":NaN}", "{\"amount\":01}",
+                                            "{\"amount\":1,}", "{\"amount\":1,\"amount\":2}", "nonsense", "{\"amount\":\"\xff\"}", "[[[[[[[[[[[[1]]]]]]]]]]]]"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        enum err e = parse(malformed[i], amount);
+        if (e != E_MALFORMED_JSON) printf("# %s: %s\n", malformed[i], err_name(e));
+        CU_ASSERT_EQUAL(e, E_MALFORMED_JSON);
+    }
+    static const char *const invalid[] = {"[]", "1", "null", "\"x\"", "{\"other\":1}", "{\"amount\":1,\"other\":2}"};
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) CU_ASSERT_EQUAL(parse(invalid[i], amount), E_VALIDATION_FAILED);
+}
+
+static void body_fields_have_bounds(void) {
+    struct resp resp = {0};
+    struct json_object *b = json_tokener_parse("{\"n\":5,\"big\":99999999999999999999,\"f\":5.0,\"s\":\"가나다\",\"c\":\"a\\u0007\",\"l\":[7,3,1],\"d\":[1,1],\"e\":[],\"z\":[0]}");
+    uint64_t v, list[4];
+    size_t n;
+    const char *s;
+    CU_ASSERT(body_u64(b, "n", 1, 5, &resp, &v) == E_OK && v == 5);
+    CU_ASSERT_EQUAL(body_u64(b, "n", 6, 9, &resp, &v), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_u64(b, "big", 1, 1000, &resp, &v), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_u64(b, "f", 1, 9, &resp, &v), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_u64(b, "none", 0, 9, &resp, &v), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_text(b, "s", 1, 3, &resp, &s), E_OK);
+    CU_ASSERT_EQUAL(body_text(b, "s", 1, 2, &resp, &s), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_text(b, "c", 1, 9, &resp, &s), E_VALIDATION_FAILED);
+    CU_ASSERT(body_numbers(b, "l", 4, &resp, list, &n) == E_OK && n == 3 && list[0] == 1 && list[2] == 7);
+    CU_ASSERT_EQUAL(body_numbers(b, "l", 2, &resp, list, &n), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_numbers(b, "d", 4, &resp, list, &n), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_numbers(b, "e", 4, &resp, list, &n), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(body_numbers(b, "z", 4, &resp, list, &n), E_VALIDATION_FAILED);
+    json_object_put(b);
+    resp_free(&resp);
+}
+
+static void idempotency_keys(void) {
+    struct idem a = {0}, b = {0};
+    CU_ASSERT(idem_key_parse("\"abc\"", &a) && idem_key_parse("abc", &b) && strcmp(a.key, b.key) == 0);
+    char longest[80];
+    memset(longest, 'k', 64);
+    longest[64] = 0;
+    CU_ASSERT(idem_key_parse(longest, &a));
+    longest[64] = 'k';
+    longest[65] = 0;
+    CU_ASSERT_FALSE(idem_key_parse(longest, &a));
+    CU_ASSERT_FALSE(idem_key_parse("\"\"", &a));
+    CU_ASSERT_FALSE(idem_key_parse("a b", &a));
+    CU_ASSERT_FALSE(idem_key_parse("\xec\x95\x84", &a));
+    idem_hash_request(&a, "POST", "/a", "b", 1);
+    idem_hash_request(&b, "POST", "/ab", "", 0);
+    CU_ASSERT_NOT_EQUAL(memcmp(a.request_hash, b.request_hash, HASH_BYTES), 0);
+}
+
+static void seat_lists_round_trip(void) {
+    struct seat_numbers a = {.count = SEATS_MAX}, b;
+    char text[SEATS_TEXT_MAX];
+    for (size_t i = 0; i < SEATS_MAX; i++) a.number[i] = UINT32_MAX - SEATS_MAX + i;
+    seat_numbers_text(&a, text);
+    seat_numbers_parse(text, &b);
+    CU_ASSERT(b.count == a.count && memcmp(a.number, b.number, sizeof a.number) == 0);
+    seat_numbers_parse("", &b);
+    CU_ASSERT_EQUAL(b.count, 0);
+}
+
+static void poll_advice_grows_and_is_bounded(void) {
+    CU_ASSERT_EQUAL(queue_eta_s(0, 60), 1);
+    CU_ASSERT_EQUAL(queue_eta_s(999, 60), 1000);
+    CU_ASSERT_EQUAL(queue_eta_s(9, 0), 0);
+    uint64_t seen[100] = {0}, kinds = 0;
+    for (uint64_t r = 0; r < 1000; r++) {
+        uint64_t near = queue_poll_after_s(true, 5, 3, r), far = queue_poll_after_s(true, 100000, 1000000, r);
+        CU_ASSERT(near >= 1 && near <= 5 && far >= 60 && far <= 91);
+        if (!seen[far]) kinds++;
+        seen[far] = 1;
+    }
+    CU_ASSERT(kinds > 20); /* jittered */
+}
+
+/* --- the board --- */
+
+/* The truth, kept plainly. */
+static uint64_t plain_ahead(const bool *left, uint64_t through, uint64_t n) {
+    uint64_t ahead = 0;
+    for (uint64_t i = through + 1; i < n; i++) ahead += !left[i];
+    return ahead;
+}
+
+static void board_agrees_with_a_plain_count(void) {
+    enum { N = 20000 };
+    struct board *board = board_create(3);
+    static bool left[N + 1];
+    struct board_queue q = {.concert = 42, .max_active = 1}, seen;
+    uint64_t leavers[64], ahead;
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){42}, 1, &ahead, NULL), BOARD_UNKNOWN);
+    srand(7);
+    for (int round = 0; round < 400; round++) {
+        size_t n = 0;
+        q.tail += (uint64_t)(rand() % 100);
+        if (q.tail > N) q.tail = N;
+        q.admitted_through += (uint64_t)(rand() % 60);
+        if (q.admitted_through > q.tail) q.admitted_through = q.tail;
+        while (n < (size_t)(rand() % 64) && q.tail > 0) {
+            uint64_t number = 1 + (uint64_t)rand() % q.tail;
+            if (number > q.admitted_through) left[number] = true;
+            leavers[n++] = number; /* those let in already are to be ignored */
+        }
+        CU_ASSERT(board_publish(board, &q, leavers, n));
+        board_touch(board);
+        for (int look = 0; look < 30 && q.tail > 0; look++) {
+            uint64_t number = 1 + (uint64_t)rand() % (q.tail + 5);
+            enum board_says says = board_place(board, (struct concert_id){42}, number, &ahead, &seen);
+            enum board_says right = number > q.tail ? BOARD_UNKNOWN : number <= q.admitted_through || left[number] ? BOARD_NOT_WAITING : BOARD_WAITING;
+            CU_ASSERT_EQUAL(says, right);
+            if (right == BOARD_WAITING) CU_ASSERT_EQUAL(ahead, plain_ahead(left, q.admitted_through, number));
+        }
+    }
+    CU_ASSERT(board_queue(board, (struct concert_id){42}, &seen) && seen.tail == q.tail);
+    board_reset(board);
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){42}, q.tail, &ahead, NULL), BOARD_UNKNOWN);
+    /* Room for three, and no more. */
+    for (uint64_t c = 1; c <= 2; c++) CU_ASSERT(board_publish(board, &(struct board_queue){.concert = c}, NULL, 0));
+    CU_ASSERT_FALSE(board_publish(board, &(struct board_queue){.concert = 3}, NULL, 0));
+    board_destroy(board);
+}
+
+static void board_holds_a_million_in_256_kib(void) {
+    CU_ASSERT(board_bytes_per_queue() <= 256 * 1024);
+    CU_ASSERT(BOARD_WINDOW >= 1000000);
+    struct board *board = board_create(1);
+    struct board_queue q = {.concert = 1, .admitted_through = 1023, .tail = 1023 + BOARD_WINDOW};
+    uint64_t ahead, last = q.tail;
+    CU_ASSERT(board_publish(board, &q, &(uint64_t){5000}, 1));
+    board_touch(board);
+    CU_ASSERT(board_place(board, (struct concert_id){1}, last, &ahead, NULL) == BOARD_WAITING && ahead == BOARD_WINDOW - 2);
+    /* Just below a block's end the bitmap starts almost a whole block early. */
+    q.admitted_through = 1022;
+    q.tail = 1022 + BOARD_WINDOW;
+    CU_ASSERT(board_publish(board, &q, NULL, 0));
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, q.tail, &ahead, NULL), BOARD_WAITING);
+    board_destroy(board);
+}
+
+static void an_old_board_is_not_trusted(void) {
+    struct board *board = board_create(1);
+    uint64_t ahead;
+    CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 9}, NULL, 0));
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_UNKNOWN); /* never touched */
+    board_touch(board);
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_WAITING);
+    clock_sleep_ms(1100);
+    CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_UNKNOWN);
+    board_destroy(board);
+}
+
+/* A writer refreshes without a pause while other processes read. Every state it publishes satisfies
+ * waiting = tail - admitted_through - leavers, with leavers at every third number, so a reader that saw half
+ * of one state and half of another would count wrong. */
+static int read_torn(const struct board *board, uint64_t until_ms) {
+    int torn = 0;
+    struct board_queue q;
+    for (uint64_t looks = 0; clock_mono_ms() < until_ms; looks++) {
+        uint64_t ahead = 0, n = 1 + looks * 7919 % 30000;
+        enum board_says says = board_place(board, (struct concert_id){1}, n, &ahead, &q);
+        if (says == BOARD_UNKNOWN) continue;
+        if (q.tail != q.admitted_through + 20000 || q.event_seq != q.tail * 3 || q.waiting != q.tail + 1) torn++;
+        bool waits = n > q.admitted_through && n % 3 != 0;
+        if ((says == BOARD_WAITING) != waits) torn++;
+        if (says == BOARD_WAITING && ahead != (n - 1 - q.admitted_through) - ((n - 1) / 3 - q.admitted_through / 3)) torn++;
+    }
+    return torn;
+}
+
+static void readers_never_see_half_a_refresh(void) {
+    struct board *board = board_create(1);
+    static uint64_t leavers[40000];
+    uint64_t until_ms = clock_mono_ms() + 1500, refreshes = 0;
+    pid_t readers[3];
+    for (uint64_t through = 0;; through = 0) {
+        size_t n = 0;
+        for (uint64_t i = 3; i <= 20000; i += 3) leavers[n++] = i;
+        board_reset(board);
+        CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 20000, .event_seq = 60000, .waiting = 20001}, leavers, n));
+        board_touch(board);
+        if (refreshes++ == 0)
+            for (int i = 0; i < 3; i++)
+                if ((readers[i] = fork()) == 0) _exit(read_torn(board, until_ms) > 0);
+        for (through = 1; through <= 10000 && clock_mono_ms() < until_ms; through += 37, refreshes++) {
+            uint64_t tail = through + 20000;
+            for (n = 0; n < 20; n++) leavers[n] = 0;
+            n = 0;
+            for (uint64_t i = tail; i + 60 > tail && i > 0; i--)
+                if (i % 3 == 0) leavers[n++] = i;
+            (void)board_publish(board, &(struct board_queue){.concert = 1, .admitted_through = through, .tail = tail, .event_seq = tail * 3, .waiting = tail + 1}, leavers, n);
+            board_touch(board);
+        }
+        if (clock_mono_ms() >= until_ms) break;
+    }
+    for (int i = 0; i < 3; i++) {
+        int status;
+        waitpid(readers[i], &status, 0);
+        CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    printf("# %llu refreshes\n", (unsigned long long)refreshes);
+    board_destroy(board);
+}
+
+/* A writer killed in the middle: what readers see stays whole, and the next writer goes on. */
+static void a_killed_writer_leaves_the_board_whole(void) {
+    struct board *board = board_create(1);
+    struct board_queue q;
+    uint64_t ahead;
+    for (int round = 0; round < 40; round++) {
+        CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 30000, .waiting = 30000}, NULL, 0));
+        board_touch(board);
+        pid_t writer = fork();
+        if (writer == 0)
+            for (;;) {
+                if (!board_publish(board, &(struct board_queue){.concert = 1, .tail = 30000, .waiting = 30000}, NULL, 0)) _exit(1);
+            }
+        clock_sleep_ms(1 + (uint64_t)round % 5);
+        kill(writer, SIGKILL);
+        waitpid(writer, NULL, 0);
+        CU_ASSERT(board_place(board, (struct concert_id){1}, 30000, &ahead, &q) == BOARD_WAITING && ahead == 29999 && q.waiting == 30000);
+    }
+    board_destroy(board);
+}
+
+int main(void) {
+    static const struct tap_test tests[] = {
+        {"times round trip as RFC 3339", times_round_trip},
+        {"UUIDs are made and read", uuids},
+        {"numbers in paths are strict", numbers_are_strict},
+        {"base64url has one text for one value", base64url_is_canonical},
+        {"a token with any character changed is refused", tokens_are_signed},
+        {"signing keys change while tokens are out", signing_keys_change_while_tokens_are_out},
+        {"settings are checked by file and line", settings_are_checked},
+        {"the example settings are the defaults", the_example_settings_are_the_defaults},
+        {"bodies are strict JSON objects", bodies_are_strict},
+        {"body fields have types and bounds", body_fields_have_bounds},
+        {"idempotency keys have a form, requests a hash", idempotency_keys},
+        {"seat lists round trip", seat_lists_round_trip},
+        {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
+        {"the board agrees with a plain count", board_agrees_with_a_plain_count},
+        {"the board holds a million numbers in 256 KiB", board_holds_a_million_in_256_kib},
+        {"an old board is not trusted", an_old_board_is_not_trusted},
+        {"readers of the board never see half a refresh", readers_never_see_half_a_refresh},
+        {"a killed writer leaves the board whole", a_killed_writer_leaves_the_board_whole},
+    };
+    return tap_run("unit", tests, sizeof tests / sizeof *tests);
+}
