@@ -1,6 +1,7 @@
 /* Strict JSON bodies. */
 #include "body.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -9,10 +10,23 @@
 
 #define DEPTH_MAX 8
 
-/* json-c keeps the last of two fields with one name. Two readers of such a text may differ in what they
- * see, so it is refused: more names at the top than fields in the object. The text is valid JSON by now. */
-static bool names_twice(const char *text, size_t len, struct json_object *o) {
-    int depth = 0, names = 0;
+/* A word outside strings: JSON has three, and the exponent's letter. */
+static size_t word(const char *text, size_t len, bool after_digit) {
+    static const char *const words[] = {"true", "false", "null"};
+    size_t n = 0;
+    while (n < len && isalpha((unsigned char)text[n])) n++;
+    if (n == 1 && after_digit && (*text == 'e' || *text == 'E')) return n;
+    for (size_t i = 0; i < 3; i++)
+        if (strlen(words[i]) == n && memcmp(words[i], text, n) == 0) return n;
+    return 0;
+}
+
+/* What json-c lets through even when it is told to be strict: single quotes, NaN and the like; and of two
+ * fields with one name it keeps the last. Two readers of such a text may differ in what they see, so it is
+ * refused. `names_r`: how many fields the outermost object names. */
+static bool is_plain_json(const char *text, size_t len, int *names_r) {
+    int depth = 0;
+    *names_r = 0;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
         if (c == '"') {
@@ -22,11 +36,17 @@ static bool names_twice(const char *text, size_t len, struct json_object *o) {
             depth++;
         } else if (c == '}' || c == ']') {
             depth--;
-        } else if (c == ':' && depth == 1) {
-            names++;
+        } else if (c == ':') {
+            *names_r += depth == 1;
+        } else if (isalpha((unsigned char)c)) {
+            size_t n = word(text + i, len - i, i > 0 && isdigit((unsigned char)text[i - 1]));
+            if (n == 0) return false;
+            i += n - 1;
+        } else if (!strchr(" \t\r\n,+-.0123456789", c)) {
+            return false;
         }
     }
-    return names != json_object_object_length(o);
+    return true;
 }
 
 enum err body_parse(const char *text, size_t len, const char *const *fields, struct resp *resp, struct json_object **body_r) {
@@ -36,13 +56,14 @@ enum err body_parse(const char *text, size_t len, const char *const *fields, str
         *body_r = json_object_new_object();
         return E_OK;
     }
-    if (memchr(text, 0, len)) return E_MALFORMED_JSON;
+    int names;
+    if (memchr(text, 0, len) || !is_plain_json(text, len, &names)) return E_MALFORMED_JSON;
     struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
     json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *o = json_tokener_parse_ex(t, text, (int)len + 1); /* with its NUL: a number at the end ends */
     bool ok = json_tokener_get_error(t) == json_tokener_success;
     json_tokener_free(t);
-    if (!ok || (json_object_is_type(o, json_type_object) && names_twice(text, len, o))) {
+    if (!ok || (json_object_is_type(o, json_type_object) && names != json_object_object_length(o))) {
         json_object_put(o);
         return E_MALFORMED_JSON;
     }

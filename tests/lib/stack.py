@@ -69,7 +69,8 @@ class Stack:
         if fast:
             env["STACK_FAST"] = "1"
         env.update({"BOXOFFICE_" + k.upper(): str(v) for k, v in settings.items()})
-        command = [os.path.join(TOP_SRCDIR, "tests", "stack"), "run", self.folder]
+        self._program = os.path.join(TOP_SRCDIR, "tests", "stack")
+        command = [self._program, "run", self.folder]
         if demo_data:
             command.append("--demo-data")
         if database:
@@ -130,42 +131,23 @@ class Stack:
         assert done.returncode == 0, f"boxofficectl {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def _descendants(self):
-        """Every process of the stack: those of its session and the ones that its pid files name."""
-        found = {p for p in (self.pid(n) for n in ("supervisor", "fcgi", "nginx", "mariadbd")) if p}
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    if os.getsid(int(entry)) == self.process.pid:
-                        found.add(int(entry))
-                except OSError:
-                    pass
-        return {p for p in found if alive(p)}
-
     def stop(self):
         """Ends it, by force if need be, and removes its folder."""
         if self not in _running:
             return
         _running.remove(self)
-        own = self._descendants()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(25)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        # What the supervisor should have ended. The stack is gone, so its ids are nobody else's yet.
-        left = {p for p in own | self._descendants() if alive(p)}
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGCONT)
-                os.kill(pid, signal.SIGKILL)
-            except OSError:
-                pass
+        if any(alive(p) for p in map(self.pid, ("supervisor", "mariadbd", "fcgi", "nginx")) if p):
+            subprocess.run([self._program, "stop", self.folder], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=90)
         shutil.rmtree(self.folder, ignore_errors=True)
-        return left
 
     def __enter__(self):
         return self.ready()

@@ -1,0 +1,150 @@
+"""What operators look at, what they type, and the sale that the README shows."""
+import os
+import re
+import subprocess
+import time
+
+from client import API, expect
+from common import anybody, concert, joined, queue_file, service, soon, spec, user
+from stack import TOP_SRCDIR, alive, wait_for
+from tap import skip, test
+
+
+def metrics(on="main"):
+    """Name and labels to value."""
+    text = anybody(on).call("GET", "/metrics").raw.decode()
+    found, typed = {}, set()
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            typed.add(line.split()[2])
+        elif line and not line.startswith("#"):
+            match = re.fullmatch(r'(\w+)(\{(?:\w+="(?:[^"\\\n]|\\.)*",?)*\})? ([-+]?(?:[0-9.]+(?:e[-+]?\d+)?|Inf|NaN))', line)
+            assert match, f"no line of the text format: {line}"
+            name = re.sub(r"_(bucket|sum|count)$", "", match[1])
+            assert match[1] in typed or name in typed, f"no TYPE before {line}"
+            series = match[1] + (match[2] or "")
+            assert series not in found, f"{series} twice"
+            found[series] = float(match[3])
+    return found
+
+
+@test
+def alive_and_ready():
+    assert expect(anybody().call("GET", "/healthz"), 200) == {"status": "ok"}
+    expect(anybody().call("GET", "/readyz"), 200)
+
+
+@test
+def metrics_count_requests():
+    who = anybody()
+    series = 'boxoffice_requests_total{route="GET /api/v1/concerts/{id}",code="CONCERT_NOT_FOUND"}'
+    before = metrics().get(series, 0)
+    for _ in range(3):
+        expect(who.call("GET", API + "/concerts/0"), 404, "CONCERT_NOT_FOUND")
+    assert wait_for(lambda: metrics().get(series, 0) == before + 3, 2, "three more in the metrics")
+
+
+@test
+def metrics_tell_queues_and_workers():
+    c = concert(cap=1)
+    joined(c), joined(c)
+
+    def told():
+        m = metrics()
+        return m.get(f'boxoffice_queue_waiting{{concert="{c}"}}') == 1 and m.get(f'boxoffice_queue_active{{concert="{c}"}}') == 1
+
+    wait_for(told, 2, "one waiting and one active in the metrics")
+    m = metrics()
+    assert m['boxoffice_workers{state="busy"}'] + m['boxoffice_workers{state="idle"}'] == 8
+    assert m["boxoffice_board_age_seconds"] < 1
+
+
+@test
+def status_tells_pool_workers_and_queues():
+    c = concert(cap=3)
+    joined(c)
+
+    def told():
+        s = expect(anybody().call("GET", "/status"), 200)
+        return s if any(q["concertId"] == c and q["tail"] == 1 and q["active"] == 1 for q in s["queues"]) else None
+
+    s = wait_for(told, 2, "the queue in the status")
+    assert s["pool"]["workers"] == len(s["workers"]) == 8 and s["pool"]["boardAgeMs"] < 1000
+    assert s["pool"]["busy"] >= 1 and all(alive(w["pid"]) for w in s["workers"]) and alive(s["pool"]["tickerPid"])
+
+
+@test
+def processes_show_what_they_are():
+    s = expect(anybody().call("GET", "/status"), 200)
+    for pid, word in ((s["pool"]["tickerPid"], b"ticker"), (s["workers"][0]["pid"], b"worker")):
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            assert word in f.read(), word
+
+
+@test
+def operators_see_and_change_queues():
+    c = concert(cap=1, title="Operated")
+    joined(c), joined(c)
+    shown = service().ctl("queue", "show", c)
+    assert shown, "queue show --json prints something"
+    for args in (("queue", "show", 99999999), ("queue", "pause", 99999999), ("performance", "add", 99999999, "--starts-at", soon(9), "--venue", "V", "--price", 1)):
+        done = service().ctl_raw(*args)
+        assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, f"{args}: {done}"
+    for args in (("queue",), ("nonsense",), ("concert", "add"), ("queue", "set", c), ("queue", "set", c, "--max-active", "-1"), ("concert", "add", "--title", "x", "--nope"),
+                 ("performance", "add", c, "--starts-at", "tomorrow", "--venue", "V", "--price", 1)):
+        done = service().ctl_raw(*args)
+        assert done.returncode == 2 and done.stderr, f"{args}: {done}"
+
+
+@test
+def a_worker_that_died_is_replaced():
+    s = expect(anybody().call("GET", "/status"), 200)
+    victim = s["workers"][0]["pid"]
+    os.kill(victim, 9)
+
+    def replaced():
+        now = expect(anybody().call("GET", "/status"), 200)
+        return now["pool"]["restarts"] > s["pool"]["restarts"] and all(w["state"] != "down" and w["pid"] != victim for w in now["workers"])
+
+    wait_for(replaced, 3, "another worker")
+
+
+@test
+def a_ticker_that_died_is_replaced():
+    c = concert(cap=1)
+    first, second = joined(c), joined(c)
+    os.kill(expect(anybody().call("GET", "/status"), 200)["pool"]["tickerPid"], 9)
+    expect(first.leave(c), 204)
+    wait_for(lambda: expect(second.place(c), 200)["status"] == "ACTIVE", 3, "let in by another ticker")
+    assert expect(second.place(c), 200)["ahead"] == 0
+
+
+@test
+def a_reload_loses_no_request():
+    who = user()
+    pids = {w["pid"] for w in expect(anybody().call("GET", "/status"), 200)["workers"]}
+    service().kill("fcgi", 1)
+    end = time.monotonic() + 5
+    while True:
+        expect(who.balance(), 200)
+        now = {w["pid"] for w in expect(anybody().call("GET", "/status"), 200)["workers"]}
+        if not now & pids:
+            break
+        assert time.monotonic() < end, "not all workers were replaced"
+
+
+@test
+def the_sale_in_the_readme_works():
+    readme = os.path.join(TOP_SRCDIR, "README.md")
+    if not os.path.exists(readme):
+        skip("no README.md")
+    with open(readme, encoding="utf-8") as f:
+        part = re.search(r"<!-- sale -->(.*?)<!-- /sale -->", f.read(), re.S)
+    if not part:
+        skip("no sale in README.md")
+    lines = "".join(re.findall(r"^```sh\n(.*?)^```", part[1], re.S | re.M))
+    assert lines, "no ```sh block in the sale"
+    lines = lines.replace("http://localhost:8080", f"http://127.0.0.1:{service().port}")
+    done = subprocess.run(["bash", "-euo", "pipefail", "-x"], input=lines, capture_output=True, text=True, timeout=30, cwd=service().folder)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-1500:]}\n{done.stderr[-2000:]}"
+    assert "PAID" in done.stdout or "paymentId" in done.stdout or "paidAt" in done.stdout, f"nothing was paid:\n{done.stdout[-2000:]}"

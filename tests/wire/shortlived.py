@@ -1,0 +1,130 @@
+"""What ends by itself: claims, passes, holds. And what only a great fortune shows."""
+import time
+
+from client import expect
+from common import ACTIVE_S, CLAIM_S, HOLD_S, held, joined, paid, sale, seconds_until, status_of, user
+from stack import wait_for
+from tap import test
+
+TICK_S = 0.5  # for the ticker and the asking
+
+
+@test
+def one_let_in_who_does_not_show_up_makes_room_for_the_next():
+    c, _ = sale("short", cap=1)
+    first, absent, following = (joined(c, on="short") for _ in range(3))
+    expect(first.leave(c), 204)
+    began = time.monotonic()
+    wait_for(lambda: status_of(following, c) == "ACTIVE", CLAIM_S + 1 + TICK_S, "the one after the absent let in")
+    assert time.monotonic() - began > CLAIM_S - 0.1, "too early"
+    assert status_of(absent, c) == "EXPIRED"
+    expect(absent.performances(c), 401, "QUEUE_TOKEN_EXPIRED")
+    assert expect(absent.join(c), 201)["number"] == 4
+
+
+@test
+def showing_up_starts_the_pass():
+    c, p = sale("short", cap=1)
+    first, second = joined(c, on="short"), joined(c, on="short")
+    expect(first.leave(c), 204)
+    place = wait_for(lambda: (lambda p: p if p["status"] == "ACTIVE" else None)(expect(second.place(c), 200)), 1 + TICK_S, "let in")
+    assert ACTIVE_S - 0.3 < seconds_until(place["expiresAt"]) <= ACTIVE_S + 0.05, "a whole pass from showing up"
+    time.sleep(CLAIM_S + 0.1)
+    expect(second.seats(c, p), 200)
+    assert expect(second.place(c), 200)["expiresAt"] == place["expiresAt"], "looking does not stretch it"
+
+
+@test
+def a_pass_ends_by_itself():
+    c, p = sale("short")
+    who = joined(c, on="short")
+    expect(who.performances(c), 200)
+    time.sleep(max(0, seconds_until(expect(who.place(c), 200)["expiresAt"])) + 0.02)
+    expect(who.performances(c), 401, "QUEUE_TOKEN_EXPIRED")
+    expect(who.hold(c, p, 1), 401, "QUEUE_TOKEN_EXPIRED")
+    place = expect(who.place(c), 200)
+    assert (place["status"], place["number"]) == ("EXPIRED", 1)
+    again = expect(who.join(c), 201)
+    assert (again["number"], again["status"]) == (2, "ACTIVE")
+
+
+@test
+def a_pass_that_ended_is_filled_within_a_second():
+    c, _ = sale("short", cap=1)
+    first, second = joined(c, on="short"), joined(c, on="short")
+    left = seconds_until(expect(first.place(c), 200)["expiresAt"])
+    time.sleep(left)
+    wait_for(lambda: status_of(second, c) == "ACTIVE", 1 + TICK_S, "the next let in")
+
+
+@test
+def a_hold_that_ran_out_is_free_for_others():
+    c, p = sale("short")
+    who, r = held(c, p, 1, on="short")
+    time.sleep(0.4)
+    other = joined(c, on="short")
+    expect(other.hold(c, p, 1), 409, "SEAT_TAKEN")
+    left = seconds_until(r["heldUntil"])
+    assert HOLD_S - 0.7 < left < HOLD_S
+    time.sleep(max(0, left) + 0.01)
+    assert expect(other.seats(c, p), 200)["seats"][0]["status"] == "AVAILABLE"
+    theirs = expect(other.hold(c, p, 1), 201)
+    assert expect(who.reservation(r["reservationId"]), 200)["status"] == "EXPIRED"
+    expect(who.release(r["reservationId"]), 410, "HOLD_EXPIRED")
+    expect(who.cancel(r["reservationId"]), 410, "HOLD_EXPIRED")
+    expect(who.pay(c, r["reservationId"]), 410, "HOLD_EXPIRED")
+    expect(other.pay(c, theirs["reservationId"]), 402, "INSUFFICIENT_BALANCE")
+
+
+@test
+def a_hold_stretches_the_pass_to_its_end():
+    c, p = sale("short")
+    who = joined(c, 10_000, on="short")
+    ends = seconds_until(expect(who.place(c), 200)["expiresAt"])
+    time.sleep(ends - 0.5)
+    r = expect(who.hold(c, p, 1), 201)
+    place = expect(who.place(c), 200)
+    assert place["expiresAt"] == r["heldUntil"], f"{place} {r}"
+    time.sleep(0.7)  # past the first end
+    expect(who.pay(c, r["reservationId"]), 201)
+
+
+@test
+def a_hold_does_not_shorten_the_pass():
+    c, p = sale("short")
+    who = joined(c, on="short")
+    before = expect(who.place(c), 200)["expiresAt"]
+    expect(who.hold(c, p, 1), 201)
+    assert expect(who.place(c), 200)["expiresAt"] == before
+
+
+@test
+def a_key_keeps_its_answer_after_the_hold_ran_out():
+    c, p = sale("short")
+    who = joined(c, on="short")
+    first = who.hold(c, p, 1, key="h")
+    r = expect(first, 201)
+    time.sleep(max(0, seconds_until(r["heldUntil"])) + 0.02)
+    again = who.hold(c, p, 1, key="h")
+    assert (again.status, again.raw, again.replayed) == (201, first.raw, True)
+    assert expect(who.reservation(r["reservationId"]), 200)["status"] == "EXPIRED"
+
+
+@test
+def a_balance_has_a_limit():
+    who = user(on="short")
+    expect(who.charge(10**12), 201)
+    first = who.charge(1, key="full")
+    expect(first, 409, "BALANCE_LIMIT_EXCEEDED")
+    again = who.charge(1, key="full")
+    assert again.replayed and again.raw == first.raw
+    assert expect(who.balance(), 200)["balance"] == 10**12
+
+
+@test
+def a_cancellation_does_not_pass_the_limit():
+    c, p = sale("short", price=1000)
+    who, r, _ = paid(c, p, 1, balance=1000, on="short")
+    expect(who.charge(10**12), 201)
+    expect(who.cancel(r["reservationId"]), 409, "BALANCE_LIMIT_EXCEEDED")
+    assert expect(who.reservation(r["reservationId"]), 200)["status"] == "PAID"
