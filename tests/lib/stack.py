@@ -75,7 +75,7 @@ class Stack:
             command.append("--demo-data")
         if database:
             command += ["--database", database.folder]
-        self.output = []
+        self.output, self.is_ready = [], False
         self._lines = queue.Queue()
         self.process = subprocess.Popen(command, env=env, cwd=TOP_BUILDDIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
@@ -91,7 +91,7 @@ class Stack:
     def ready(self, seconds=60):
         """Waits until it serves; itself."""
         end = time.monotonic() + seconds
-        while True:
+        while not self.is_ready:
             try:
                 line = self._lines.get(timeout=max(0.01, end - time.monotonic()))
             except queue.Empty:
@@ -99,8 +99,8 @@ class Stack:
             if line is None:
                 tail = "\n".join(self.output[-30:])
                 raise AssertionError(f"the stack did not get ready:\n{tail}")
-            if line.startswith("boxoffice demo ready"):
-                return self
+            self.is_ready = line.startswith("boxoffice demo ready")
+        return self
 
     def pid(self, name):
         """Of supervisor, mariadbd, fcgi or nginx; None while there is none."""

@@ -1,7 +1,7 @@
 """What the tests share: three services, the description, and short ways to make concerts and users.
 
-`main` has long times and demo concerts; `short` has passes, claims and holds of a second or two and lets
-one charge a fortune; `limited` has nginx's rate limits on, and is the one that gets killed.
+`main` has long times and demo concerts; `short` has passes, claims and holds of a second or two, lets
+one charge a fortune, and has no room on its board for most queues; `limited` has nginx's rate limits on, and is the one that gets killed.
 """
 import datetime
 import os
@@ -17,9 +17,9 @@ RICH = 1_000_000
 
 CLAIM_S, ACTIVE_S, HOLD_S = 1.0, 1.6, 1.2
 SETTINGS = {
-    "main": {"demo_data": True, "workers": 8},
+    "main": {"demo_data": True, "workers": 8, "board_concerts": 1024},
     "short": {"claim_ttl_ms": int(CLAIM_S * 1000), "active_ttl_ms": int(ACTIVE_S * 1000), "hold_ttl_ms": int(HOLD_S * 1000),
-              "charge_max": 10**12, "workers": 4},
+              "charge_max": 10**12, "workers": 4, "board_concerts": 1},
     "limited": {"limits": True, "workers": 4},
 }
 _stacks = {}
@@ -105,8 +105,12 @@ def status_of(who, concert_id):
     return expect(who.place(concert_id), 200)["status"]
 
 
-def queue_file(concert_id, on="main"):
-    return expect(anybody(on).call("GET", f"/queue/{concert_id}.json"), 200)
+def queue_file(concert_id, on="main", wait=False):
+    """The static file; that of a new concert may have to be waited for."""
+    who = anybody(on)
+    if wait:
+        stack.wait_for(lambda: who.call("GET", f"/queue/{concert_id}.json").status == 200, 2, "a static file of the concert")
+    return expect(who.call("GET", f"/queue/{concert_id}.json"), 200)
 
 
 def listening(port):

@@ -35,7 +35,7 @@ def the_description_is_served_as_it_is():
 def addresses_that_are_not_there_are_404():
     for path in ("/nope", "/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/concerts", "/api/v1/concert", "/api/v1/concerts/1/seats",
                  "/api/v1/concerts/", "/api/v1/concerts/1/", "/api/v1/concerts/1/queue/", "/api/v1/users/", "/api/v1/users/x",
-                 "/api/v1/Concerts", "/healthz/", "/queue/", "/queue/x.json", "/queue/0.json", "/queue/1", "/api/v1/concerts/1/queue/1"):
+                 "/api/v1/Concerts", "/healthz/", "/queue/", "/queue/1", "/api/v1/concerts/1/queue/1"):
         expect(anybody().call("GET", path), 404, "ROUTE_NOT_FOUND")
 
 

@@ -120,7 +120,7 @@ def without_workers_nginx_says_so():
         expect(anybody("limited").call("POST", API + "/users", {"name": "a"}), 503, "BUSY")
         assert time.monotonic() - began < QUICK_S
         expect(status("/nope"), 404, "ROUTE_NOT_FOUND")
-        expect(status("/openapi.yaml"), 200)
+        assert status("/openapi.yaml").status == 200
         expect(status(f"/queue/{_kept['concert']}.json"), 200)
     wait_for(lambda: status("/readyz").status == 200, 15, "workers again", every=0.1)
     assert expect(_kept["who"].reservation(_kept["reservation"]), 200)["status"] == "PAID"

@@ -2,7 +2,7 @@
 import time
 
 from client import expect
-from common import ACTIVE_S, CLAIM_S, HOLD_S, held, joined, paid, sale, seconds_until, status_of, user
+from common import ACTIVE_S, CLAIM_S, HOLD_S, held, joined, paid, queue_file, sale, seconds_until, status_of, user
 from stack import wait_for
 from tap import test
 
@@ -128,3 +128,14 @@ def a_cancellation_does_not_pass_the_limit():
     expect(who.charge(10**12), 201)
     expect(who.cancel(r["reservationId"]), 409, "BALANCE_LIMIT_EXCEEDED")
     assert expect(who.reservation(r["reservationId"]), 200)["status"] == "PAID"
+
+
+@test
+def places_that_no_board_knows_are_told_from_the_database():
+    c, _ = sale("short", cap=1)
+    crowd = [joined(c, on="short") for _ in range(4)]
+    assert [expect(u.place(c), 200)["ahead"] for u in crowd] == [0, 0, 1, 2]
+    expect(crowd[1].leave(c), 204)
+    assert [expect(u.place(c), 200)["ahead"] for u in crowd[2:]] == [0, 1]
+    assert expect(crowd[3].performances(c), 403, "QUEUE_NOT_ADMITTED")["ahead"] == 1
+    assert queue_file(c, "short", wait=True)["concertId"] == c
