@@ -49,6 +49,21 @@ static bool is_plain_json(const char *text, size_t len, int *names_r) {
     return true;
 }
 
+/* RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF. json-c's own check lets some of these by. */
+static bool is_utf8(const unsigned char *s, size_t len) {
+    for (size_t i = 0; i < len;) {
+        unsigned char c = s[i++];
+        if (c < 0x80) continue;
+        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        if (c < 0xc2 || c > 0xf4 || i + more > len) return false;
+        unsigned char next = s[i];
+        if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f)) return false;
+        for (; more; more--, i++)
+            if ((s[i] & 0xc0) != 0x80) return false;
+    }
+    return true;
+}
+
 enum err body_parse(const char *text, size_t len, const char *const *fields, struct resp *resp, struct json_object **body_r) {
     *body_r = NULL;
     if (len == 0) {
@@ -57,7 +72,7 @@ enum err body_parse(const char *text, size_t len, const char *const *fields, str
         return E_OK;
     }
     int names;
-    if (memchr(text, 0, len) || !is_plain_json(text, len, &names)) return E_MALFORMED_JSON;
+    if (memchr(text, 0, len) || !is_utf8((const unsigned char *)text, len) || !is_plain_json(text, len, &names)) return E_MALFORMED_JSON;
     struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
     json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     struct json_object *o = json_tokener_parse_ex(t, text, (int)len + 1); /* with its NUL: a number at the end ends */

@@ -213,7 +213,10 @@ static enum err answer(struct call *call, const struct row **row_r) {
      * because a stranger is told nothing else. */
     if (row->who & WHO_USER && (err_status(e) == 400 || err_status(e) == 403)) {
         enum err proof = account_prove(call->db, &call->cred);
-        if (proof) e = proof;
+        if (proof) {
+            resp_reset(call->resp);
+            e = proof;
+        }
     }
     return e;
 }

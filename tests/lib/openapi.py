@@ -1,5 +1,7 @@
 """Holds every answer seen against the OpenAPI file: operation, status, code, headers, and the body, exactly."""
+import posixpath
 import re
+from urllib.parse import unquote
 
 import yaml
 from jsonschema import Draft202012Validator, RefResolver
@@ -38,7 +40,10 @@ class Spec:
         return [o for _, _, by_method in self.paths for o in by_method.values()]
 
     def find(self, path):
-        """(path of the file, {METHOD: Operation}), or (None, {})."""
+        """(path of the file, {METHOD: Operation}), or (None, {}). The address is read as nginx reads it."""
+        path = unquote(path, errors="replace")
+        if "/." in path or "//" in path:
+            path = posixpath.normpath(path)
         for pattern, name, by_method in self.paths:
             if pattern.fullmatch(path):
                 return name, by_method

@@ -188,7 +188,8 @@ static void bodies_are_strict(void) {
     CU_ASSERT_EQUAL(parse("{}", none), E_OK);
     CU_ASSERT_EQUAL(parse("", amount), E_MALFORMED_JSON);
     static const char *const malformed[] = {"{", "{\"amount\":1", "{\"amount\":1}}", "{\"amount\":1} x", "{'amount':1}", "{\"amount\":NaN}", "{\"amount\":01}",
-                                            "{\"amount\":1,}", "{\"amount\":1,\"amount\":2}", "nonsense", "{\"amount\":\"\xff\"}", "[[[[[[[[[[[[1]]]]]]]]]]]]"};
+                                            "{\"amount\":1,}", "{\"amount\":1,\"amount\":2}", "nonsense", "{\"amount\":\"\xff\"}", "{\"amount\":\"\xc0\xaf\"}", "{\"amount\":\"\xed\xa0\x80\"}", "{\"amount\":\"\xf4\x90\x80\x80\"}", "{\"amount\":\"\xe2\x82\"}",
+                                            "[[[[[[[[[[[[1]]]]]]]]]]]]"};
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
         enum err e = parse(malformed[i], amount);
         if (e != E_MALFORMED_JSON) printf("# %s: %s\n", malformed[i], err_name(e));
