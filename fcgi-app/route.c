@@ -155,11 +155,13 @@ static enum err not_admitted(struct call *call, const struct place *place) {
     return E_QUEUE_NOT_ADMITTED;
 }
 
-/* One who is known to wait is told so from memory. Not with a key, whose first answer goes before, and not
- * where the path may name another concert. */
+/* One who is known to wait is told so from memory, where the path names a concert: elsewhere only the
+ * database can say whether the token is for the right one, and the body's fields come before, too. */
 static enum err check_pass(const struct row *row, struct call *call) {
+    static const char concerts[] = API "/concerts/";
     struct place place;
-    if (!(row->who & WHO_ACTIVE) || call->idem.given || call->id != call->token.concert.v) return E_OK;
+    if (!(row->who & WHO_ACTIVE) || strncmp(row->path, concerts, sizeof concerts - 1) != 0) return E_OK;
+    if (call->id != call->token.concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     return queue_place_waiting(call->board, &call->token, &place) ? not_admitted(call, &place) : E_OK;
 }
 

@@ -3,6 +3,7 @@
 Nothing outlives the test: not on failure, not on a signal. Several can run side by side.
 """
 import atexit
+import contextlib
 import json
 import os
 import queue
@@ -130,6 +131,26 @@ class Stack:
         done = self.ctl_raw("--json", *args)
         assert done.returncode == 0, f"boxofficectl {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def _setting(self, name):
+        with open(self.config, encoding="utf-8") as f:
+            return dict(line.rstrip("\n").split(" = ", 1) for line in f if " = " in line)[name]
+
+    @contextlib.contextmanager
+    def locked(self, select):
+        """Keeps the rows of a SELECT … FOR UPDATE locked meanwhile, as another client of the database."""
+        with open(self._setting("database_password_file"), encoding="utf-8") as f:
+            password = f.readline().strip()
+        command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self._setting("database_socket"), "--user=" + self._setting("database_user"),
+                   "--database=" + self._setting("database_name")]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "MYSQL_PWD": password}) as client:
+            try:
+                client.stdin.write(f"BEGIN; {select} FOR UPDATE; SELECT 'locked';\n")
+                client.stdin.flush()
+                assert any(line == "locked\n" for line in client.stdout), "the rows could not be locked"
+                yield
+            finally:
+                client.stdin.close()  # it leaves, and its locks with it
 
     def stop(self):
         """Ends it, by force if need be, and removes its folder."""

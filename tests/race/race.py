@@ -5,9 +5,12 @@ A third host, `hasty`, holds seats for half a second only. What clients were tol
 other and with what is stored; at the end boxofficectl audit replays the rows.
 """
 import collections
+import http.client
 import os
 import random
+import signal
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True  # the source folder may be read-only
@@ -260,39 +263,33 @@ def the_cap_is_never_exceeded():
 @test
 def a_hold_at_its_end_is_paid_or_taken_over_but_never_both():
     c, p = sale(seats=40)
-    hasty = hosts["hasty"].port
-
-    def prepare(number):
-        seat = number // 2 + 1
-        return buyer(c, number, on=hasty if number % 2 == 0 else None), number, seat
-
-    gate_s = 1.0
 
     def meet(state):
-        who, number, seat = state
-        # All holds are made at the beginning; pairs meet around the hold's end.
-        began = time.monotonic()
-        if number % 2 == 0:
-            r = expect(who.hold(c, p, seat), 201)
-            time.sleep(max(0, began + HASTY_S + random.uniform(-0.02, 0.03) - time.monotonic()))
-            return outcome(who.pay(c, r["reservationId"]))[:2]
-        answer = None
-        while time.monotonic() < began + gate_s:
-            answer = who.hold(c, p, seat)
-            if answer.status == 201 and time.monotonic() - began > HASTY_S * 0.8:
-                break
-            assert answer.status in (201, 409), answer
-            if answer.status == 201:
-                expect(who.release(answer.json["reservationId"]), 204)  # was there first
-                return None
-            time.sleep(0.005 if time.monotonic() - began > HASTY_S * 0.9 else 0.05)
-        return outcome(answer)[:2]
+        holder, taker, seat = state
+        r = expect(holder.hold(c, p, seat), 201)
+        ends = time.monotonic() + HASTY_S
+        tried = []
 
-    results = swarm(range(80), meet, prepare)
-    both = [(results[i], results[i + 1]) for i in range(0, 80, 2) if results[i + 1]]
-    for pay, take in both:
-        assert (pay[0], take[0]) in ((201, 409), (410, 201)), f"{pay} and {take}"
-    tap.note(f"{sum(pay[0] == 201 for pay, _ in both)} paid, {sum(pay[0] == 410 for pay, _ in both)} taken over")
+        def take():
+            while time.monotonic() < ends + 0.3:
+                tried.append(outcome(taker.hold(c, p, seat)))
+                if tried[-1][0] == 201:
+                    break
+                time.sleep(0.004)
+
+        time.sleep(HASTY_S - 0.05)
+        thread = threading.Thread(target=take)
+        thread.start()
+        time.sleep(max(0, ends + random.uniform(-0.03, 0.01) - time.monotonic()))
+        pay = outcome(holder.pay(c, r["reservationId"]))[:2]
+        thread.join()
+        assert counts(tried[:-1]).keys() <= {(409, "SEAT_TAKEN")}, counts(tried)
+        return pay, tried[-1][:2]
+
+    results = swarm(range(40), meet, lambda n: (buyer(c, n, on=hosts["hasty"].port), buyer(c, n, 0), n + 1))
+    for pay, take in results:
+        assert (pay, take) in (((201, None), (409, "SEAT_TAKEN")), ((410, "HOLD_EXPIRED"), (201, None))), f"{pay} and {take}"
+    tap.note(f"{sum(pay[0] == 201 for pay, _ in results)} paid, {sum(pay[0] == 410 for pay, _ in results)} taken over")
 
 
 @test
@@ -329,6 +326,96 @@ def paying_releasing_and_leaving_at_once_have_one_winner():
         assert (pay[0] == 201) == (state == "PAID") == (balance == 9 * PRICE), f"{pay} {release} {leave}: {state}, {balance}"
         assert leave[0] == 204 and (release[0] == 204) + (pay[0] == 201) <= 1, f"{pay} {release} {leave}: {state}"
         assert state in ("PAID", "RELEASED")
+
+
+@test
+def two_holds_of_one_place_are_not_both_paid():
+    c, p = sale()
+    crowd = []
+    for n in range(10):
+        who = buyer(c, n)
+        crowd.append((who, [expect(who.hold(c, p, 2 * n + 1 + i), 201)["reservationId"] for i in range(2)]))
+    results = swarm(range(20), lambda state: outcome(state[0].pay(c, state[1]))[:2], lambda n: (again(crowd[n // 2][0], n), crowd[n // 2][1][n % 2]))
+    for i, (who, _) in enumerate(crowd):
+        assert sorted(results[2 * i:2 * i + 2]) == [(201, None), (401, "QUEUE_TOKEN_EXPIRED")], results[2 * i:2 * i + 2]
+        assert expect(who.balance(), 200)["balance"] == 9 * PRICE
+
+
+@test
+def a_balance_pays_for_one_of_two_concerts():
+    sales = [sale(), sale()]
+    crowd = []
+    for n in range(10):
+        who = User(port(n), balance=PRICE + PRICE // 2)
+        holds = []
+        for c, p in sales:
+            expect(who.join(c), 201)
+            holds.append((c, expect(who.hold(c, p, n + 1), 201)["reservationId"]))
+        crowd.append((who, holds))
+    results = swarm(range(20), lambda state: outcome(state[0].pay(*state[1]))[:2], lambda n: (again(crowd[n // 2][0], n), crowd[n // 2][1][n % 2]))
+    for i, (who, _) in enumerate(crowd):
+        assert sorted(results[2 * i:2 * i + 2]) == [(201, None), (402, "INSUFFICIENT_BALANCE")], results[2 * i:2 * i + 2]
+        assert expect(who.balance(), 200)["balance"] == PRICE // 2
+
+
+@test
+def what_was_answered_survives_the_death_of_workers_ticker_and_database():
+    c, p = sale(seats=400)
+    running_s = 4.0
+
+    def until_answered(ask):
+        """As a client with a key should: again, until there is an answer."""
+        end = time.monotonic() + 25
+        while True:
+            try:
+                answer = ask()
+                if answer.status < 500:
+                    return answer
+                assert answer.status == 503 and answer.header("Retry-After"), answer
+            except (OSError, http.client.HTTPException):
+                pass
+            assert time.monotonic() < end, "no answer for 25 s"
+            time.sleep(0.05)
+
+    def live(state):
+        who, number = state
+        end = time.monotonic() + running_s
+        charged = bought = 0
+        while time.monotonic() < end:
+            key = f"{number}-{charged}-{bought}"
+            expect(until_answered(lambda: who.charge(PRICE, key="c" + key)), 201)
+            charged += 1
+            if charged % 3 == 0 and bought < 4:
+                place = until_answered(lambda: who.join(c, key="j" + key))
+                assert place.status in (200, 201) and place.json["status"] == "ACTIVE", place
+                held = until_answered(lambda: who.hold(c, p, 4 * number + bought + 1, key="h" + key))
+                r = expect(held, 201)["reservationId"]
+                expect(until_answered(lambda: who.pay(c, r, key="p" + key)), 201)
+                bought += 1
+        return charged, bought
+
+    def kill():
+        time.sleep(1.0)
+        for host, what in (("one", "worker"), ("other", "worker"), ("one", "tickerPid"), ("one", None), ("other", "worker")):
+            if what is None:
+                hosts[host].kill("mariadbd")
+            else:
+                status = Client(hosts[host].port).call("GET", "/status").json
+                busy = [w["pid"] for w in status["workers"] if w["state"] == "busy"]
+                os.kill(status["pool"]["tickerPid"] if what == "tickerPid" else random.choice(busy), signal.SIGKILL)
+            time.sleep(0.5)
+
+    crowd = [buyer(None, n, 0) for n in range(24)]
+    killer = threading.Thread(target=kill)
+    killer.start()
+    results = swarm(range(24), live, lambda n: (again(crowd[n], n), n), processes=2)
+    killer.join()
+    for who, (charged, bought) in zip(crowd, results):
+        assert expect(who.balance(), 200)["balance"] == (charged - bought) * PRICE, f"{charged} charges and {bought} payments were answered"
+        assert [r["status"] for r in who.pages("/reservations", 100)] == ["PAID"] * bought
+        assert len(who.pages("/payments", 100)) == bought
+        assert len(who.pages(f"/users/{who.user_id}/balance/history", 100)) == charged + bought
+    tap.note(f"{sum(r[0] for r in results)} charges and {sum(r[1] for r in results)} purchases")
 
 
 @test

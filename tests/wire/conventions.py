@@ -32,10 +32,18 @@ def the_description_is_served_as_it_is():
 
 
 @test
+def the_root_tells_where_to_look():
+    who = anybody()
+    told = expect(who.call("GET", "/"), 200)
+    expect(who.call("GET", told["api"] + "/concerts"), 200)
+    assert who.call("GET", told["openapi"]).status == 200
+
+
+@test
 def addresses_that_are_not_there_are_404():
     for path in ("/nope", "/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/concerts", "/api/v1/concert", "/api/v1/concerts/1/seats",
                  "/api/v1/concerts/", "/api/v1/concerts/1/", "/api/v1/concerts/1/queue/", "/api/v1/users/", "/api/v1/users/x",
-                 "/api/v1/Concerts", "/healthz/", "/queue/", "/queue/1", "/api/v1/concerts/1/queue/1"):
+                 "/api/v1/Concerts", "/healthz/", "/queue/", "/queue/1", "/problem/BUSY", "/.git/config", "/api/v1/concerts/1/queue/1"):
         expect(anybody().call("GET", path), 404, "ROUTE_NOT_FOUND")
 
 

@@ -1,8 +1,9 @@
 """What ends by itself: claims, passes, holds. And what only a great fortune shows."""
+import threading
 import time
 
 from client import expect
-from common import ACTIVE_S, CLAIM_S, HOLD_S, held, joined, paid, queue_file, sale, seconds_until, status_of, user
+from common import ACTIVE_S, CLAIM_S, HOLD_S, held, joined, paid, queue_file, sale, seconds_until, service, status_of, user
 from stack import wait_for
 from tap import test
 
@@ -139,3 +140,46 @@ def places_that_no_board_knows_are_told_from_the_database():
     assert [expect(u.place(c), 200)["ahead"] for u in crowd[2:]] == [0, 1]
     assert expect(crowd[3].performances(c), 403, "QUEUE_NOT_ADMITTED")["ahead"] == 1
     assert queue_file(c, "short", wait=True)["concertId"] == c
+
+
+@test
+def what_can_not_be_locked_in_time_is_busy_and_its_key_in_progress():
+    who = user(on="short")
+    other = user(on="short")
+    answers = []
+
+    def charge(delay_s):
+        client = user(on="short")
+        client.user_id, client.access = who.user_id, who.access
+        time.sleep(delay_s)
+        answers.append(client.charge(5, key="slow"))
+
+    threads = [threading.Thread(target=charge, args=(d,)) for d in (0.0, 0.1, 0.1, 0.1)]
+    with service("short").locked(f"SELECT 1 FROM user WHERE user_id = UNHEX('{who.user_id.replace('-', '')}')"):
+        for t in threads:
+            t.start()
+        time.sleep(0.5)
+        took = other.charge(1)
+        assert took.status == 201 and took.took_s < 0.5, "others are not kept waiting"
+        for t in threads:
+            t.join()
+    codes = {a.code for a in answers}
+    assert "IDEMPOTENCY_IN_PROGRESS" in codes and codes <= {"IDEMPOTENCY_IN_PROGRESS", "BUSY"}, [str(a) for a in answers]
+    assert all(a.took_s < 9 for a in answers)
+    # Neither answer was kept: the key is still good.
+    assert expect(who.charge(5, key="slow"), 201)["balance"] == 5
+    assert who.charge(5, key="slow").replayed
+
+
+@test
+def reading_waits_for_no_lock():
+    c, p = sale("short")
+    who = joined(c, 10, on="short")
+    expect(who.hold(c, p, 1), 201)
+    with service("short").locked(f"SELECT 1 FROM seat WHERE performance_id = {p}"):
+        for ask in (lambda: who.seats(c, p), lambda: who.performances(c), who.balance, lambda: who.get("/reservations")):
+            answer = ask()
+            assert answer.status == 200 and answer.took_s < 0.5, f"{answer.took_s:.1f} s: {answer}"
+        taken = joined(c, on="short").hold(c, p, 1)
+        expect(taken, 409, "SEAT_TAKEN")
+        assert taken.took_s < 0.5, "who is refused waits for nobody"
