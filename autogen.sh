@@ -2,28 +2,35 @@
 # ./autogen.sh                          makes configure
 # ./autogen.sh demo [--detach|--stop]   a box office on this machine, from nothing
 # ./autogen.sh check                    every test; the last line is `N passed, N failed`
+#
+# The last two are for Debian 12: they install the packages that are lacking (as root, or with sudo) and build.
 set -euo pipefail
+started_in=$PWD
 cd "$(dirname "$0")"
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
-  libssl-dev nginx-light mariadb-server openssl curl procps ca-certificates python3 python3-yaml python3-jsonschema"
+  libssl-dev nginx-light mariadb-server openssl curl procps python3 python3-yaml python3-jsonschema wrk"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
 
-# step TEXT LOG COMMAND…: one line while it runs, the log's end when it fails.
+# step TEXT LOG COMMAND...: one line while it runs; its output goes to the log.
 step() {
   local text=$1 log=$2 began=$SECONDS
   shift 2
-  printf 'boxoffice: %s …' "$text"
+  printf 'boxoffice: %s ...' "$text"
   if "$@" > "$log" 2>&1; then
     printf ' %d s\n' $((SECONDS - began))
   else
     printf ' failed\n'
-    tail -n 20 "$log" >&2
-    die "$text failed; all of it is in $log"
+    return 1
   fi
+}
+
+# The same where there is no way on.
+build_step() {
+  step "$@" || { tail -n 20 "$2" >&2; die "$1 failed; all of it is in $2"; }
 }
 
 lacking() {
@@ -31,96 +38,121 @@ lacking() {
   for p in $packages; do
     # another nginx will do
     [ "$p" = nginx-light ] && command -v nginx > /dev/null && continue
-    dpkg-query -W -f='${Status}' "$p" 2> /dev/null | grep -q 'ok installed' || printf '%s ' "$p"
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2> /dev/null)" = installed ] || printf '%s ' "$p"
   done
 }
 
+# Run as root. nginx and MariaDB are for private use here: their services are not to start with the install.
+# shellcheck disable=SC2016 # for the shell that runs it
+install_script='
+  set -e
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e $policy ]; then
+    trap "rm -f $policy" EXIT
+    trap "exit 1" HUP INT TERM
+    printf "#!/bin/sh\nexit 101\n" > $policy
+    chmod 755 $policy
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -qq -o DPkg::Lock::Timeout=120 update
+  apt-get -qq -y -o DPkg::Lock::Timeout=120 --no-install-recommends install "$@"
+'
+
 install_packages() {
-  local need sudo= policy=/usr/sbin/policy-rc.d log=$logs/packages.log made=
+  local need as_root=() log=$logs/packages.log
+  command -v dpkg-query > /dev/null || { say "this is no Debian: going on with what is here"; return 0; }
   need=$(lacking)
   [ -n "$need" ] || return 0
-  command -v apt-get > /dev/null || die "this is not Debian: install what matches $need"
   if [ "$(id -u)" != 0 ]; then
     command -v sudo > /dev/null || die "packages are lacking and there is no sudo; as root: apt-get install $need"
     sudo -n true 2> /dev/null || say "sudo is needed to install: $need"
-    sudo true || die "packages are lacking and sudo refused; as root: apt-get install $need"
-    sudo=sudo
+    sudo -v || die "packages are lacking and sudo refuses; as root: apt-get install $need"
+    as_root=(sudo)
   fi
-  step "looking for packages" "$log" $sudo apt-get -qq update
-  # nginx and MariaDB are for private use here: their system services are not to start with the install.
-  if [ ! -e $policy ]; then
-    printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy > /dev/null
-    $sudo chmod 755 $policy
-    made=1
-  fi
-  # (policy is removed whatever becomes of the install)
-  local status=0
-  (step "installing $(wc -w <<< "$need") packages" "$log" $sudo env DEBIAN_FRONTEND=noninteractive apt-get -y -qq --no-install-recommends install $need) || status=$?
-  [ -z "$made" ] || $sudo rm -f $policy
-  [ $status = 0 ] || die "is there a network? then try: apt-get install $need"
+  # shellcheck disable=SC2086 # a list of words
+  step "installing $(wc -w <<< "$need") packages" "$log" "${as_root[@]}" sh -c "$install_script" sh $need && [ -z "$(lacking)" ] ||
+    die "the packages could not be installed (is there a network? see $log); as root: apt-get install $need"
 }
 
 configured() { [ -x configure ] && [ ! configure.ac -nt configure ] && [ ! Makefile.am -nt Makefile.in ]; }
 
 build() {
-  configured || step "making configure" "$logs/autoreconf.log" autoreconf -fi
-  [ Makefile -nt configure ] || step "configuring" "$logs/configure.log" ./configure
-  step "building" "$logs/build.log" make -j"$(nproc)"
+  configured || build_step "making configure" "$logs/autoreconf.log" autoreconf -fi
+  [ Makefile -nt configure ] || build_step "configuring" "$logs/configure.log" ./configure
+  build_step "building" "$logs/build.log" make -j"$(nproc)"
 }
 
 set_up() {
   logs=$PWD/var/log
-  mkdir -p "$logs"
+  mkdir -p "$logs" 2> /dev/null || die "can't write in $PWD; is it another user's?"
   install_packages
   build
 }
 
 demo() {
-  local dir=${BOXOFFICE_DEMO_DIR:-var/demo} log pid i
+  local dir=${BOXOFFICE_DEMO_DIR:-$PWD/var/demo} pid log
+  [[ $dir == /* ]] || dir=$started_in/$dir
+  log=$dir/log/supervisor.log
   case ${1:-} in
     --stop) exec tests/stack stop "$dir" ;;
     --detach | '') ;;
-    *) die "usage: ./autogen.sh demo [--detach|--stop]" ;;
+    *) usage ;;
   esac
+  # One that runs keeps this locked.
+  if [ -e "$dir/run/lock" ] && ! flock -n "$dir/run/lock" true; then
+    [ "${1:-}" = --detach ] && [ -s "$dir/run/ready" ] && exec cat "$dir/run/ready"
+    die "the demo in $dir runs already; end it with ./autogen.sh demo --stop"
+  fi
   set_up
   [ "${1:-}" = --detach ] || exec tests/stack run "$dir" --demo-data
-  mkdir -p "$dir/log"
-  log=$dir/log/stack.log
+  mkdir -p "$dir/log" 2> /dev/null || die "can't make $dir; choose another folder with BOXOFFICE_DEMO_DIR"
+  rm -f "$dir/run/ready"
   setsid tests/stack run "$dir" --demo-data > "$log" 2>&1 < /dev/null &
   pid=$!
-  for ((i = 0; i < 1200; i++)); do
-    if grep -q '^boxoffice demo ready' "$log" 2> /dev/null; then
-      grep '^boxoffice demo ready' "$log"
-      return 0
-    fi
+  until [ -s "$dir/run/ready" ]; do
     kill -0 $pid 2> /dev/null || { tail -n 1 "$log" >&2; exit 1; }
     sleep 0.1
   done
-  die "it does not get ready; see $log"
+  cat "$dir/run/ready"
+}
+
+# total KIND...: of what automake counted.
+total() {
+  local kinds
+  kinds=$(IFS='|'; echo "$*")
+  awk -v kinds="^# ($kinds):" '$0 ~ kinds { n += $3 } END { print n + 0 }' "$logs/check.log"
 }
 
 check() {
+  local passed failed status=0 trs
+  # What is set for a demo is not for tests.
+  unset "${!BOXOFFICE_@}"
   set_up
-  local log=$logs/check.log passed failed status=0
-  say "testing; each test's own log is beside it under tests/"
-  make check > "$log" 2>&1 || status=$?
-  grep -E '^(PASS|FAIL|ERROR|SKIP|XPASS):|^#' "$log" || true
-  local broken
-  for broken in $(grep -lE '^:test-global-result: (FAIL|ERROR)' $(find tests -name '*.trs') 2> /dev/null); do
-    printf '\n--- %s\n' "${broken%.trs}.log"
-    tail -n 60 "${broken%.trs}.log"
-  done
-  passed=$(awk '/^# PASS:/ {n += $3} END {print n + 0}' "$log")
-  failed=$(awk '/^# (FAIL|ERROR|XPASS):/ {n += $3} END {print n + 0}' "$log")
-  [ $status = 0 ] || [ "$failed" -gt 0 ] || { tail -n 40 "$log"; failed=1; }
-  [ "$passed" -gt 0 ] || status=1
+  say "testing; all of it is in $logs/check.log, and each test's own log beside it under tests/"
+  find tests -name '*.trs' -delete
+  make check 2>&1 | tee "$logs/check.log" | { grep --line-buffered -E '^(PASS|FAIL|ERROR|SKIP|XPASS|XFAIL):' || :; } || status=$?
+  passed=$(total PASS) failed=$(total FAIL ERROR XPASS)
+  while read -r trs; do
+    printf '\n--- %s\n' "${trs%.trs}.log"
+    tail -n 100 "${trs%.trs}.log"
+  done < <(find tests -name '*.trs' -exec grep -lE '^:global-test-result: (FAIL|ERROR|XPASS)' {} + )
+  # It ended before it could count.
+  if [ $status != 0 ] && [ "$failed" = 0 ]; then
+    tail -n 40 "$logs/check.log"
+    failed=1
+  fi
   printf '%d passed, %d failed\n' "$passed" "$failed"
-  [ $status = 0 ] && [ "$failed" = 0 ]
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
-case ${1:-} in
-  '') exec autoreconf -fi ;;
-  demo) shift; demo "$@" ;;
-  check) check ;;
-  *) die "usage: ./autogen.sh [demo [--detach|--stop] | check]" ;;
+usage() {
+  sed -n '2,/^#$/s/^# \{0,1\}//p' autogen.sh >&2
+  exit 2
+}
+
+case "$# ${1:-}" in
+  '0 ') exec autoreconf -fi ;;
+  '1 demo' | '2 demo') demo "${2:-}" ;;
+  '1 check') check ;;
+  *) usage ;;
 esac

@@ -16,7 +16,8 @@ void title_init(int argc, char **argv) {
     size_t n = 0;
     for (; environ[n]; n++)
         if (environ[n] == end) end += strlen(environ[n]) + 1;
-    char **moved = calloc(n + 1, sizeof *moved);
+    static char **moved; /* for as long as the process lives, even when setenv moves on */
+    moved = calloc(n + 1, sizeof *moved);
     if (!moved) return;
     for (size_t i = 0; i < n; i++)
         if (!(moved[i] = strdup(environ[i]))) return;

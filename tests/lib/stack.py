@@ -4,6 +4,7 @@ Nothing outlives the test: not on failure, not on a signal. Several can run side
 """
 import atexit
 import contextlib
+import ctypes
 import json
 import os
 import queue
@@ -19,6 +20,7 @@ import time
 _HERE = os.path.dirname(os.path.abspath(__file__))
 TOP_SRCDIR = os.path.abspath(os.environ.get("top_srcdir") or os.path.join(_HERE, "..", ".."))
 TOP_BUILDDIR = os.path.abspath(os.environ.get("top_builddir") or os.path.join(_HERE, "..", ".."))
+_libc = ctypes.CDLL(None)
 _running = []
 _owner = os.getpid()
 
@@ -79,7 +81,8 @@ class Stack:
         self.output, self.is_ready = [], False
         self._lines = queue.Queue()
         self.process = subprocess.Popen(command, env=env, cwd=TOP_BUILDDIR, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+                                        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+                                        preexec_fn=lambda: _libc.prctl(1, signal.SIGTERM))  # end when the test is killed
         _running.append(self)
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -137,17 +140,17 @@ class Stack:
             return dict(line.rstrip("\n").split(" = ", 1) for line in f if " = " in line)[name]
 
     @contextlib.contextmanager
-    def locked(self, select):
-        """Keeps the rows of a SELECT … FOR UPDATE locked meanwhile, as another client of the database."""
+    def locked(self, statement):
+        """Keeps what a statement locks locked meanwhile, as another client of the database; then takes it back."""
         with open(self._setting("database_password_file"), encoding="utf-8") as f:
             password = f.readline().strip()
         command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self._setting("database_socket"), "--user=" + self._setting("database_user"),
                    "--database=" + self._setting("database_name")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "MYSQL_PWD": password}) as client:
             try:
-                client.stdin.write(f"BEGIN; {select} FOR UPDATE; SELECT 'locked';\n")
+                client.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")
                 client.stdin.flush()
-                assert any(line == "locked\n" for line in client.stdout), "the rows could not be locked"
+                assert any(line == "locked\n" for line in client.stdout), "nothing could be locked"
                 yield
             finally:
                 client.stdin.close()  # it leaves, and its locks with it

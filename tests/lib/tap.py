@@ -3,6 +3,7 @@
 A test passes by returning, fails by raising, and is left out by raising Skip. Its name is what it guards:
 the function's name with spaces. Arguments of the program choose tests by a part of their names.
 """
+import importlib.util
 import os
 import sys
 import time
@@ -41,6 +42,18 @@ def _explain(error):
         if not os.path.abspath(frame.filename).startswith(here):
             note(f"{os.path.basename(frame.filename)}:{frame.lineno}: {frame.line}")
     note(f"{type(error).__name__}: {error}"[:4000])
+
+
+def need(*modules):
+    """Modules that Debian's own python3 has, and another python3 on the way may not."""
+    missing = [m for m in modules if importlib.util.find_spec(m) is None]
+    debian = "/usr/bin/python3"
+    if missing and os.path.exists(debian) and "BOXOFFICE_TEST_PYTHON" not in os.environ:
+        os.environ["BOXOFFICE_TEST_PYTHON"] = debian
+        os.execv(debian, [debian, *sys.argv])
+    if missing:
+        print("Bail out! install " + " ".join("python3-" + m for m in missing), flush=True)
+        sys.exit(1)
 
 
 def run(wanted=None, slow_s=5.0):

@@ -16,9 +16,12 @@ import time
 sys.dont_write_bytecode = True  # the source folder may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
+import tap
+
+tap.need("yaml", "jsonschema")
+
 import openapi
 import stack
-import tap
 from client import Client, User, expect
 from swarm import swarm
 from tap import test

@@ -51,7 +51,7 @@ def addresses_that_are_not_there_are_404():
 def other_methods_are_405_with_those_allowed():
     for pattern, path, by_method in spec.paths:
         allowed = set(by_method) | ({"HEAD"} if "GET" in by_method else set())
-        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"):
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"):
             if method not in allowed:
                 answer = anybody().call(method, fill(path))
                 expect(answer, 405, "METHOD_NOT_ALLOWED")
@@ -145,8 +145,10 @@ def size_comes_before_credentials():
 
 @test
 def credentials_come_before_the_body():
+    stranger = user().access[:-4] + "AAAA"
+    expect(anybody().call("GET", API + "/reservations?limit=0", access=stranger), 401, "CREDENTIALS_INVALID")
     for path in ("/users/00000000-0000-4000-8000-000000000000/balance/charges", "/concerts/1/queue"):
-        for access, code in ((None, "CREDENTIALS_MISSING"), (GARBAGE, "CREDENTIALS_INVALID"), (user().access[:-4] + "AAAA", "CREDENTIALS_INVALID")):
+        for access, code in ((None, "CREDENTIALS_MISSING"), (GARBAGE, "CREDENTIALS_INVALID"), (stranger, "CREDENTIALS_INVALID")):
             expect(anybody().call("POST", API + path, b"{", access=access), 401, code)
     expect(anybody().call("POST", API + "/performances/1/reservations", b"{", token="x"), 401, "QUEUE_TOKEN_INVALID")
 

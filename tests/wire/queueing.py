@@ -3,7 +3,7 @@ import threading
 import time
 
 from client import API, expect
-from common import anybody, concert, held, joined, paid, queue_file, sale, seconds_until, service, soon, status_of, user
+from common import anybody, concert, held, joined, performance, queue_file, sale, seconds_until, service, soon, status_of, user
 from stack import wait_for
 from tap import test
 
@@ -186,6 +186,22 @@ def a_token_is_good_for_its_concert_only():
 
 
 @test
+def a_performance_is_not_taken_for_the_concert_of_its_number():
+    mine, others = concert(cap=0), concert()
+    p = performance(others, seats=1)
+    while p != mine:  # until a performance of another concert has the number of mine
+        if p < mine:
+            p = performance(others, seats=1)
+        else:
+            mine = concert(cap=0)
+    who = joined(mine)
+    time.sleep(0.3)  # known to the memory that answers those who wait
+    expect(who.seats(mine, p), 403, "QUEUE_TOKEN_WRONG_CONCERT")
+    expect(who.hold(mine, p, 1), 403, "QUEUE_TOKEN_WRONG_CONCERT")
+    expect(who.performances(mine), 403, "QUEUE_NOT_ADMITTED")
+
+
+@test
 def queues_do_not_know_each_other():
     a, b = concert(cap=1), concert(cap=1)
     who = joined(a)
@@ -256,14 +272,30 @@ def before_sales_open_one_can_join_and_waits():
 @test
 def after_sales_closed_nobody_can_join():
     c = concert(closes=soon(0.8))
+    p = performance(c)
     who = joined(c)
+    assert len(expect(who.performances(c), 200)["items"]) == 1
     late = user()
     expect(late.join(c, key="early"), 201)
     time.sleep(0.9)
     expect(user().join(c), 409, "SALES_CLOSED")
     again = late.join(c, key="early")
     assert again.status == 201 and again.replayed, again
-    assert status_of(who, c) in ("ACTIVE", "EXPIRED")
+    assert status_of(who, c) == "ACTIVE" and expect(who.performances(c), 200)["items"] == []
+    expect(who.hold(c, p, 1), 409, "SALES_CLOSED")
+    assert expect(who.join(c), 200)["number"] == 1, "who is in stays in"
+
+
+@test
+def a_queue_that_is_drained_takes_nobody_more():
+    c = concert(cap=1)
+    inside, outside = joined(c), joined(c)
+    service().ctl("queue", "drain", c)
+    expect(user().join(c), 409, "SALES_CLOSED")
+    expect(inside.leave(c), 204)
+    let_in(outside, c)
+    service().ctl("queue", "drain", c, "--off")
+    assert expect(user().join(c), 201)["number"] == 3
 
 
 @test

@@ -10,9 +10,11 @@ import sys
 sys.dont_write_bytecode = True  # the source folder may be read-only
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-import common
 import tap
 
+tap.need("yaml", "jsonschema")
+
+import common
 import conventions  # noqa: F401  the order of the imports is the order of the tests
 import accounts  # noqa: F401
 import hostile  # noqa: F401
