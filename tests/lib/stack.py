@@ -101,6 +101,7 @@ class Stack:
             except queue.Empty:
                 line = None
             if line is None:
+                self._lines.put(None)  # for whoever asks next
                 tail = "\n".join(self.output[-30:])
                 raise AssertionError(f"the stack did not get ready:\n{tail}")
             self.is_ready = line.startswith("boxoffice demo ready")

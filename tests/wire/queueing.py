@@ -289,13 +289,21 @@ def after_sales_closed_nobody_can_join():
 @test
 def a_queue_that_is_drained_takes_nobody_more():
     c = concert(cap=1)
-    inside, outside = joined(c), joined(c)
-    service().ctl("queue", "drain", c)
-    expect(user().join(c), 409, "SALES_CLOSED")
+    inside, outside, late = joined(c), joined(c), user()
+    done = []
+    drain = threading.Thread(target=lambda: done.append(service().ctl_raw("queue", "drain", c)))  # until it is empty
+    drain.start()
+    wait_for(lambda: service().ctl("queue", "show", c)["draining"], 2, "draining")
+    expect(late.join(c), 409, "SALES_CLOSED")
+    assert expect(outside.join(c), 200)["number"] == 2, "who waits may wait on"
     expect(inside.leave(c), 204)
     let_in(outside, c)
+    assert not done
+    expect(outside.leave(c), 204)
+    drain.join()
+    assert done[0].returncode == 0, done[0]
     service().ctl("queue", "drain", c, "--off")
-    assert expect(user().join(c), 201)["number"] == 3
+    assert expect(late.join(c), 201)["number"] == 3
 
 
 @test
