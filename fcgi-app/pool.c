@@ -90,6 +90,7 @@ static stats_count *pid_count(struct pool *p, size_t i) { return i ? &p->stats->
 static void start_child(struct pool *p, size_t i) {
     struct seat_of_child *c = &p->child[i];
     pid_t master = getpid();
+    if (i) atomic_store(&p->stats->worker[i - 1].leave, 0);
     pid_t pid = fork();
     if (pid < 0) {
         log_line(LOG_L_ERROR, "fork: %s", strerror(errno));
@@ -148,6 +149,7 @@ static size_t reap(struct pool *p) {
 static void tell(struct pool *p, size_t i, int signal) {
     if (!p->child[i].pid) return;
     p->child[i].asked = true;
+    if (i) atomic_store(&p->stats->worker[i - 1].leave, 1);
     kill(p->child[i].pid, signal);
 }
 

@@ -22,6 +22,7 @@ struct stats_worker {
     stats_count busy_since_ms; /* monotonic; 0: idle */
     stats_count started_ms;    /* monotonic */
     stats_count restarts;
+    stats_count leave; /* set by the master before TERM: a busy worker looks here, not at signals */
     char request_id[40];       /* while busy; may be read torn, for people only */
     stats_count requests[STATS_ROUTES][E_COUNT]; /* by the error's row; E_OK counts every 2xx */
     stats_count bucket[STATS_ROUTES][STATS_BUCKETS];

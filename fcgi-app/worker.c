@@ -27,9 +27,12 @@ static void on_term(int signal) {
     stop = 1;
 }
 
-/* Waits for a connection, TERM let in only here. -1: none this time. */
-static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask) {
+/* The next connection; -1: none this time. Under load one is there already, which `eager` tries first;
+ * otherwise it is waited for, and TERM is let in only there. */
+static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask, bool eager) {
     struct epoll_event event;
+    int fd = eager ? accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    if (fd >= 0) return fd;
     if (epoll_pwait(epoll_fd, &event, 1, 1000, waiting_mask) <= 0) return -1;
     return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 }
@@ -121,8 +124,9 @@ int worker_run(const struct worker *w) {
     ids_random(&jitter, sizeof jitter);
     uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
 
-    while (!stop && share > 0) {
-        int fd = next_connection(epoll_fd, w->listen_fd, &waiting);
+    while (!stop && !stats_get(&w->slot->leave) && share > 0) {
+        /* Now and then not: a worker whose master was killed is told by TERM alone. */
+        int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
         if (fd < 0) continue;
         set_timeouts(fd, w->conf->client_timeout_ms);
         fcgi.ipcFd = fd;

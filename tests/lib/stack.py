@@ -102,10 +102,18 @@ class Stack:
                 line = None
             if line is None:
                 self._lines.put(None)  # for whoever asks next
-                tail = "\n".join(self.output[-30:])
-                raise AssertionError(f"the stack did not get ready:\n{tail}")
+                raise AssertionError("the stack did not get ready:\n" + "\n".join(self.output[-30:] + self._named_logs()))
             self.is_ready = line.startswith("boxoffice demo ready")
         return self
+
+    def _named_logs(self):
+        """The ends of the files that its last words point to."""
+        lines = []
+        for word in " ".join(self.output[-3:]).split():
+            if word.startswith(self.folder) and word.endswith(".log") and os.path.isfile(word):
+                with open(word, errors="replace") as f:
+                    lines += [f"{os.path.basename(word)}: {line.rstrip()}" for line in f.readlines()[-20:]]
+        return lines
 
     def pid(self, name):
         """Of supervisor, mariadbd, fcgi or nginx; None while there is none."""
