@@ -92,7 +92,10 @@ static bool look(const struct slot *s, uint64_t number, struct board_queue *queu
             load_queue(c, queue_r);
             uint64_t base = GET(c->base);
             if (number > queue_r->tail) {
-                *says_r = BOARD_UNKNOWN;
+                /* All who waited then, and all numbers drawn since: never less than what a later copy says,
+                 * which a count from the database could be. So `ahead` does not grow from one to the other. */
+                *says_r = BOARD_NEWER;
+                *ahead_r = queue_r->waiting + (number - 1 - queue_r->tail);
             } else if (number <= queue_r->admitted_through) {
                 *says_r = BOARD_NOT_WAITING;
             } else if (number - base < BOARD_BLOCKS * BOARD_BLOCK) {

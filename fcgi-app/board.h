@@ -53,7 +53,8 @@ size_t board_bytes_per_queue(void);
 enum board_says {
     BOARD_WAITING,     /* `ahead` is exact */
     BOARD_NOT_WAITING, /* let in or gone: the database knows which */
-    BOARD_UNKNOWN,     /* not on the board, joined since, or the board is too old: ask the database */
+    BOARD_NEWER,       /* drawn since the last refresh: ask the database whether it waits; if so, `ahead` is right */
+    BOARD_UNKNOWN,     /* not on the board, or the board is too old: ask the database */
 };
 /* `queue_r` may be NULL. */
 enum board_says board_place(const struct board *board, struct concert_id concert, uint64_t number, uint64_t *ahead_r,
@@ -67,7 +68,7 @@ uint64_t board_age_ms(const struct board *board);
 
 /* --- the ticker --- */
 
-/* Forgets all; before the ticker fills it again. Readers are told UNKNOWN meanwhile. */
+/* Forgets all. Readers are told UNKNOWN until it is filled again. */
 void board_reset(struct board *board);
 /* Publishes a queue's next state: numbers in left[] have left while waiting (those at or below
  * admitted_through are ignored). False when there is no room for another queue. */

@@ -60,7 +60,8 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
     bool known = board_queue(board, place->concert, &queue);
     uint64_t ahead = 0;
     if (place->state == PLACE_WAITING) {
-        if (board_place(board, place->concert, place->number, &ahead, NULL) != BOARD_WAITING) {
+        enum board_says says = board_place(board, place->concert, place->number, &ahead, NULL);
+        if (says != BOARD_WAITING && says != BOARD_NEWER) {
             enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->concert.v), DB_U64(place->number)), take_count, &ahead, NULL);
             if (e) return e;
         }

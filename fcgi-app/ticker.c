@@ -245,7 +245,8 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
     sigfillset(&blocked);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
     sigemptyset(&none);
-    board_reset(board); /* another ticker may have died before; the rows know */
+    /* Another ticker may have died before. Its last board is whole, and serves until this one has read the
+     * rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
         uint64_t began_ms = clock_mono_ms();
         db_freshen(t.db);
