@@ -89,13 +89,20 @@ CREATE PROCEDURE IF NOT EXISTS queue_join(IN p_user BINARY(16), IN p_access_hash
   COMMENT 'join a waiting queue'
 main: BEGIN
   DECLARE v_code VARCHAR(32) DEFAULT NULL;
-  DECLARE v_now, v_open, v_close, v_found BIGINT UNSIGNED DEFAULT NULL;
+  DECLARE v_now, v_open, v_close, v_found, v_proven BIGINT UNSIGNED DEFAULT NULL;
   DECLARE v_tail, v_through, v_waiting, v_active, v_cap, v_seq BIGINT UNSIGNED;
   DECLARE v_paused, v_draining TINYINT UNSIGNED;
   DECLARE v_number, v_joined, v_expires, v_claimed BIGINT UNSIGNED DEFAULT NULL;
   DECLARE v_state VARCHAR(16) CHARACTER SET ascii DEFAULT NULL;
 
-  IF NOT EXISTS (SELECT 1 FROM user WHERE user_id = p_user AND access_hash = p_access_hash) THEN
+  -- Who asks, for what, and whether they are in: each found by a whole key, so one quick statement.
+  SELECT 1, c.concert_id, c.sales_open_at_ms, c.sales_close_at_ms, p.number, p.state, p.joined_at_ms, p.expires_at_ms
+    INTO v_proven, v_found, v_open, v_close, v_number, v_state, v_joined, v_expires
+    FROM user u LEFT JOIN concert c ON c.concert_id = p_concert
+    LEFT JOIN place p ON p.concert_id = p_concert AND p.user_id = p_user AND p.live = 1
+   WHERE u.user_id = p_user AND u.access_hash = p_access_hash;
+  SET v_now = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED);
+  IF v_proven IS NULL THEN
     SELECT 'CREDENTIALS_INVALID' AS code;
     LEAVE main;
   END IF;
@@ -109,17 +116,19 @@ main: BEGIN
     END IF;
   END IF;
 
-  SELECT concert_id, sales_open_at_ms, sales_close_at_ms INTO v_found, v_open, v_close
-    FROM concert WHERE concert_id = p_concert;
-  SET v_now = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED);
-
   join_rule: BEGIN
+    -- Another device of the same user was quicker between the look and the lock: the key of live places says
+    -- so, and the number that it drew is the answer. Nothing has been written here by then.
+    DECLARE EXIT HANDLER FOR 1062
+      BEGIN
+        SELECT number, state, joined_at_ms, expires_at_ms INTO v_number, v_state, v_joined, v_expires
+          FROM place WHERE concert_id = p_concert AND user_id = p_user AND live = 1;
+        SET v_code = 'ALREADY_IN';
+      END;
     IF v_found IS NULL THEN
       SET v_code = 'CONCERT_NOT_FOUND';
       LEAVE join_rule;
     END IF;
-    SELECT number, state, joined_at_ms, expires_at_ms INTO v_number, v_state, v_joined, v_expires
-      FROM place WHERE concert_id = p_concert AND user_id = p_user AND live = 1;
     IF v_number IS NOT NULL AND (v_state = 'WAITING' OR v_expires > v_now) THEN
       SET v_code = 'ALREADY_IN';
       LEAVE join_rule;
@@ -133,19 +142,20 @@ main: BEGIN
       SET v_code = 'SALES_CLOSED';
       LEAVE join_rule;
     END IF;
-    -- Again, now that nobody else can join: another device of the same user may have been quicker.
-    SET v_number = NULL;
-    SELECT number, state, joined_at_ms, expires_at_ms, claimed_at_ms
-      INTO v_number, v_state, v_joined, v_expires, v_claimed
-      FROM place WHERE concert_id = p_concert AND user_id = p_user AND live = 1 FOR UPDATE;
     IF v_number IS NOT NULL THEN
-      IF v_state = 'WAITING' OR v_expires > v_now THEN
-        SET v_code = 'ALREADY_IN';
-        LEAVE join_rule;
+      -- The pass had run out, and no ticker had come by yet. Has one now?
+      SET v_number = NULL;
+      SELECT number, state, joined_at_ms, expires_at_ms, claimed_at_ms
+        INTO v_number, v_state, v_joined, v_expires, v_claimed
+        FROM place WHERE concert_id = p_concert AND user_id = p_user AND live = 1 FOR UPDATE;
+      IF v_number IS NOT NULL THEN
+        IF v_state = 'WAITING' OR v_expires > v_now THEN
+          SET v_code = 'ALREADY_IN';
+          LEAVE join_rule;
+        END IF;
+        CALL place_end(p_concert, v_number, 'ACTIVE', 'EXPIRED', IF(v_claimed IS NULL, 'NO_SHOW', 'EXPIRE'), v_now);
+        SET v_active = v_active - 1, v_seq = v_seq + 1;
       END IF;
-      -- The pass ran out and no ticker has come by yet.
-      CALL place_end(p_concert, v_number, 'ACTIVE', 'EXPIRED', IF(v_claimed IS NULL, 'NO_SHOW', 'EXPIRE'), v_now);
-      SET v_active = v_active - 1, v_seq = v_seq + 1;
     END IF;
     -- With nobody waiting, all numbers drawn so far were let in or have left.
     IF v_waiting = 0 THEN
@@ -401,12 +411,12 @@ main: BEGIN
   END IF;
 
   hold_rule: BEGIN
-    SELECT f.concert_id, f.price_minor, f.total_seats, COALESCE(f.sales_open_at_ms, c.sales_open_at_ms),
-           COALESCE(f.sales_close_at_ms, c.sales_close_at_ms)
-      INTO v_concert, v_price, v_total, v_open, v_close
-      FROM performance f JOIN concert c ON c.concert_id = f.concert_id WHERE f.performance_id = p_performance;
-    SELECT state, expires_at_ms INTO v_state, v_expires
-      FROM place WHERE concert_id = p_concert AND number = p_number AND user_id = p_user;
+    SELECT p.state, p.expires_at_ms, f.concert_id, f.price_minor, f.total_seats,
+           COALESCE(f.sales_open_at_ms, c.sales_open_at_ms), COALESCE(f.sales_close_at_ms, c.sales_close_at_ms)
+      INTO v_state, v_expires, v_concert, v_price, v_total, v_open, v_close
+      FROM place p LEFT JOIN performance f ON f.performance_id = p_performance
+      LEFT JOIN concert c ON c.concert_id = f.concert_id
+     WHERE p.concert_id = p_concert AND p.number = p_number AND p.user_id = p_user;
     SET v_now = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED);
     SET v_code = CASE
       WHEN v_concert <> p_concert THEN 'QUEUE_TOKEN_WRONG_CONCERT'

@@ -190,7 +190,7 @@ class Stack:
 
 
 def stop_all():
-    if os.getpid() == _owner:  # not in a forked helper
+    if os.getpid() == _owner:  # not in a forked child
         for stack in list(_running):
             stack.stop()
 

@@ -20,7 +20,7 @@ SETTINGS = {
     "main": {"demo_data": True, "workers": 8, "board_concerts": 1024},
     "short": {"claim_ttl_ms": int(CLAIM_S * 1000), "active_ttl_ms": int(ACTIVE_S * 1000), "hold_ttl_ms": int(HOLD_S * 1000),
               "charge_max": 10**12, "workers": 6, "board_concerts": 1, "lock_wait_s": 1},
-    "limited": {"limits": True, "workers": 4},
+    "limited": {"limits": True, "workers": 4, "database_timeout_ms": 1000},
 }
 _stacks = {}
 
