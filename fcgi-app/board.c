@@ -10,6 +10,7 @@
 #define WORDS_PER_BLOCK (BOARD_BLOCK / 64)
 #define QUEUE_WORDS (sizeof(struct board_queue) / sizeof(uint64_t))
 #define AGE_MAX_MS 1000
+#define GONE 256
 
 /* All words are atomic and only ever accessed so; see load_queue and store_queue. */
 struct copy {
@@ -23,6 +24,8 @@ struct copy {
 struct slot {
     _Atomic uint64_t concert; /* 0: free; set once */
     _Atomic uint32_t current; /* the copy to read, 0 or 1 */
+    _Atomic uint64_t told;    /* copies with a lower event_seq are passed over */
+    _Atomic uint64_t gone[GONE]; /* numbers that left lately, each at its remainder */
     struct copy copy[2];
 };
 
@@ -91,7 +94,9 @@ static bool look(const struct slot *s, uint64_t number, struct board_queue *queu
         if (!(version & 1)) {
             load_queue(c, queue_r);
             uint64_t base = GET(c->base);
-            if (number > queue_r->tail) {
+            if (number && queue_r->event_seq < GET(s->told)) {
+                *says_r = BOARD_UNKNOWN;
+            } else if (number > queue_r->tail) {
                 /* All who waited then, and all numbers drawn since: never less than what a later copy says,
                  * which a count from the database could be. So `ahead` does not grow from one to the other. */
                 *says_r = BOARD_NEWER;
@@ -100,6 +105,7 @@ static bool look(const struct slot *s, uint64_t number, struct board_queue *queu
                 *says_r = BOARD_NOT_WAITING;
             } else if (number - base < BOARD_BLOCKS * BOARD_BLOCK) {
                 bool left = GET(c->bits[(number - base) / 64]) >> (number - base) % 64 & 1;
+                if (GET(s->gone[number % GONE]) == number) left = true;
                 *says_r = left ? BOARD_NOT_WAITING : BOARD_WAITING;
                 /* Bits at or below admitted_through are never set. */
                 *ahead_r = number - 1 - queue_r->admitted_through - left_before(c, base, number);
@@ -146,7 +152,21 @@ uint64_t board_age_ms(const struct board *board) {
     return at_ms == 0 ? UINT64_MAX : now_ms > at_ms ? now_ms - at_ms : 0;
 }
 
-void board_touch(struct board *board) { atomic_store_explicit(&board->refreshed_ms, clock_mono_ms(), memory_order_release); }
+void board_touch(struct board *board, uint64_t looked_ms) {
+    atomic_store_explicit(&board->refreshed_ms, looked_ms, memory_order_release);
+}
+
+void board_told(const struct board *board, struct concert_id concert, uint64_t event_seq) {
+    struct slot *s = find(board, concert.v, false);
+    if (!s) return;
+    uint64_t told = GET(s->told);
+    while (told < event_seq && !atomic_compare_exchange_weak(&s->told, &told, event_seq)) continue;
+}
+
+void board_gone(const struct board *board, struct concert_id concert, uint64_t number) {
+    struct slot *s = find(board, concert.v, false);
+    if (s) PUT(s->gone[number % GONE], number);
+}
 
 void board_reset(struct board *board) {
     atomic_store(&board->refreshed_ms, 0);

@@ -12,6 +12,9 @@
  * written. A reader notes the version, reads, and looks again: only a reader that slept through a whole
  * refresh and into the next one sees it changed, and starts over on the copy that is current by then. A
  * writer killed in the middle leaves the current copy whole; the next ticker starts from the rows.
+ * Beside the copies, workers note two things themselves. `told`: up to which event they have told places from the
+ * database (when the board was too old); a copy from before that is passed over, so that `ahead` does not grow
+ * again. And who has just left, so that they are told so at once; the next refresh has it too.
  * Every field that both sides touch is read and written with relaxed atomics, ordered by fences, as
  * H.-J. Boehm, Can Seqlocks Get Along With Programming Language Memory Models?, 2012, has it. */
 #ifndef BOXOFFICE_BOARD_H
@@ -24,7 +27,7 @@
 /* Numbers that may wait behind admittedThrough of one concert, leavers included: joining more is BUSY.
  * The bitmap has a block to spare, because it starts at a multiple of 1,024. */
 #define BOARD_BLOCK 1024u
-#define BOARD_BLOCKS 990u
+#define BOARD_BLOCKS 980u
 #define BOARD_WINDOW ((uint64_t)(BOARD_BLOCKS - 1) * BOARD_BLOCK)
 
 /* What is known of a queue at one instant. */
@@ -63,7 +66,11 @@ enum board_says board_place(const struct board *board, struct concert_id concert
 bool board_queue(const struct board *board, struct concert_id concert, struct board_queue *queue_r);
 /* The i-th queue on the board, for lists; false past the last. */
 bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r);
-/* Milliseconds since the ticker last refreshed it from the database. */
+/* A place of this queue was told from the database as of this event: no copy from before it is used any more. */
+void board_told(const struct board *board, struct concert_id concert, uint64_t event_seq);
+/* This number has left on this host. */
+void board_gone(const struct board *board, struct concert_id concert, uint64_t number);
+/* Milliseconds since the ticker last looked at the database. */
 uint64_t board_age_ms(const struct board *board);
 
 /* --- the ticker --- */
@@ -73,7 +80,7 @@ void board_reset(struct board *board);
 /* Publishes a queue's next state: numbers in left[] have left while waiting (those at or below
  * admitted_through are ignored). False when there is no room for another queue. */
 bool board_publish(struct board *board, const struct board_queue *queue, const uint64_t *left, size_t left_count);
-/* All queues are as fresh as now. */
-void board_touch(struct board *board);
+/* All queues are as they were at that moment of the monotonic clock. */
+void board_touch(struct board *board, uint64_t looked_ms);
 
 #endif

@@ -41,7 +41,7 @@ enum err h_queue_place(struct call *call) {
 
 enum err h_queue_leave(struct call *call) {
     if (call->token.concert.v != call->id) return E_QUEUE_TOKEN_WRONG_CONCERT;
-    enum err e = queue_leave(call->db, &call->token);
+    enum err e = queue_leave(call->db, call->board, &call->token);
     if (!e) resp_bytes(call->resp, 204, NULL, "", 0);
     return e;
 }

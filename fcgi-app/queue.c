@@ -53,7 +53,11 @@ bool queue_place_waiting(const struct board *board, const struct token *token, s
     return true;
 }
 
-static void take_count(void *ctx, const struct db_row *row) { *(uint64_t *)ctx = db_row_u64(row, 0); }
+struct count {
+    uint64_t ahead, event_seq;
+};
+
+static void take_count(void *ctx, const struct db_row *row) { *(struct count *)ctx = (struct count){db_row_u64(row, 0), db_row_u64(row, 1)}; }
 
 enum err queue_ahead(struct db *db, const struct board *board, struct place *place) {
     struct board_queue queue;
@@ -62,8 +66,11 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
     if (place->state == PLACE_WAITING) {
         enum board_says says = board_place(board, place->concert, place->number, &ahead, NULL);
         if (says != BOARD_WAITING && says != BOARD_NEWER) {
-            enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->concert.v), DB_U64(place->number)), take_count, &ahead, NULL);
+            struct count count = {0};
+            enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->number), DB_U64(place->concert.v)), take_count, &count, NULL);
             if (e) return e;
+            board_told(board, place->concert, count.event_seq);
+            ahead = count.ahead;
         }
         if (ahead < place->ahead) place->ahead = ahead;
     }
@@ -172,9 +179,11 @@ enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r
     return E_OK;
 }
 
-enum err queue_leave(struct db *db, const struct token *token) {
-    return db_run(db, STMT_QUEUE_LEAVE, DB_ARGS(DB_BYTES(token->user.v, 16), DB_U64(token->concert.v), DB_U64(token->number)), NULL,
-                  NULL, NULL);
+enum err queue_leave(struct db *db, const struct board *board, const struct token *token) {
+    enum err e = db_run(db, STMT_QUEUE_LEAVE, DB_ARGS(DB_BYTES(token->user.v, 16), DB_U64(token->concert.v), DB_U64(token->number)), NULL,
+                        NULL, NULL);
+    if (!e) board_gone(board, token->concert, token->number);
+    return e;
 }
 
 struct tick {

@@ -35,7 +35,7 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
 /* The same from memory only: true when the board knows that it waits. */
 bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r);
 /* Gives the place and its holds back; no harm when it has ended. */
-enum err queue_leave(struct db *db, const struct token *token) MUST_USE;
+enum err queue_leave(struct db *db, const struct board *board, const struct token *token) MUST_USE;
 
 /* What the columns state, claimed_at_ms, expires_at_ms, now_ms of a place's row mean for a request that
  * needs an active pass: OK, QUEUE_NOT_ADMITTED or QUEUE_TOKEN_EXPIRED; *claim_r when it is yet to show up. */

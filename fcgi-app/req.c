@@ -25,7 +25,12 @@ enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) {
 
     const char *length = param(fcgi, "CONTENT_LENGTH");
     unsigned long long expected = strtoull(length, NULL, 10);
-    if (expected > BODY_BYTES_MAX) return E_BODY_TOO_LARGE;
+    req_r->too_large = expected > BODY_BYTES_MAX;
+    while (expected > BODY_BYTES_MAX) {
+        int n = expected - BODY_BYTES_MAX < BODY_BYTES_MAX ? (int)(expected - BODY_BYTES_MAX) : BODY_BYTES_MAX;
+        if (FCGX_GetStr(req_r->body, n, fcgi->in) != n) return E_CLIENT_GONE;
+        expected -= (unsigned long long)n;
+    }
     int got = expected ? FCGX_GetStr(req_r->body, (int)expected, fcgi->in) : 0;
     if (got < 0 || (unsigned long long)got != expected) return E_CLIENT_GONE;
     req_r->body_len = (size_t)got;

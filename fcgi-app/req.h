@@ -4,6 +4,7 @@
 
 #include "err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define BODY_BYTES_MAX 16384
@@ -18,10 +19,11 @@ struct req {
     const char *authorization, *queue_token, *idempotency_key;
     char body[BODY_BYTES_MAX + 1]; /* NUL-terminated */
     size_t body_len;
+    bool too_large; /* more than BODY_BYTES_MAX: not kept */
 };
 
-/* Takes an accepted FastCGI request apart and reads its body. Errors: BODY_TOO_LARGE, or CLIENT_GONE when
- * the body did not come in whole. */
+/* Takes an accepted FastCGI request apart and reads its body. Errors: CLIENT_GONE when the body did
+ * not come in whole. One that is too large is read and dropped: the route and the method are judged first. */
 enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) MUST_USE;
 
 #endif

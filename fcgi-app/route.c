@@ -204,6 +204,7 @@ static enum err answer(struct call *call, const struct row **row_r) {
     enum err e = find(call, row_r);
     if (e) return e;
     const struct row *row = *row_r;
+    if (call->req->too_large) return E_BODY_TOO_LARGE;
     if ((e = check_type(row, call->req)) || (e = check_credentials(row, call))) return e;
     bool both = (row->who & WHO_USER_ACTIVE) == WHO_USER_ACTIVE;
     if (both && !user_id_equal(call->cred.user, call->token.user)) e = E_FORBIDDEN;

@@ -217,11 +217,15 @@ static enum err publish(struct ticker *t, size_t i) {
 }
 
 static enum err tick(struct ticker *t) {
+    uint64_t looked_ms = clock_mono_ms();
     enum err e = look(t);
-    if (!e && act(t)) e = look(t);
+    if (!e && act(t)) {
+        looked_ms = clock_mono_ms();
+        e = look(t);
+    }
     for (size_t i = 0; !e && i < t->count; i++) e = publish(t, i);
     if (e) return e;
-    board_touch(t->board);
+    board_touch(t->board, looked_ms);
     stats_add(&t->stats->ticks, 1);
     uint64_t now_ms = clock_mono_ms();
     if (now_ms - t->purge_ms >= PURGE_EVERY_MS) {

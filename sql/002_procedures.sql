@@ -226,16 +226,17 @@ CREATE PROCEDURE IF NOT EXISTS queue_leave(IN p_user BINARY(16), IN p_concert BI
 main: BEGIN
   DECLARE v_now, v_reservation, v_performance, v_until BIGINT UNSIGNED DEFAULT NULL;
   DECLARE v_numbers VARCHAR(600) CHARACTER SET ascii;
-  DECLARE v_state VARCHAR(16) CHARACTER SET ascii DEFAULT NULL;
+  DECLARE v_state, v_seen VARCHAR(16) CHARACTER SET ascii DEFAULT NULL;
 
-  SELECT state INTO v_state FROM place WHERE concert_id = p_concert AND number = p_number AND user_id = p_user;
-  IF v_state IS NULL OR v_state NOT IN ('WAITING', 'ACTIVE') THEN
-    SELECT IF(v_state IS NULL, 'QUEUE_TOKEN_INVALID', 'OK') AS code;
+  again: LOOP
+  SELECT state INTO v_seen FROM place WHERE concert_id = p_concert AND number = p_number AND user_id = p_user;
+  IF v_seen IS NULL OR v_seen NOT IN ('WAITING', 'ACTIVE') THEN
+    SELECT IF(v_seen IS NULL, 'QUEUE_TOKEN_INVALID', 'OK') AS code;
     LEAVE main;
   END IF;
 
   START TRANSACTION;
-  IF v_state = 'ACTIVE' THEN
+  IF v_seen = 'ACTIVE' THEN
     SELECT COUNT(*) INTO v_now FROM user WHERE user_id = p_user FOR UPDATE;
     holds: LOOP
       SET v_reservation = NULL;
@@ -253,11 +254,15 @@ main: BEGIN
   SELECT tail INTO v_now FROM queue WHERE concert_id = p_concert FOR UPDATE;
   SELECT state INTO v_state FROM place WHERE concert_id = p_concert AND number = p_number FOR UPDATE;
   SET v_now = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED);
-  IF v_state IN ('WAITING', 'ACTIVE') THEN
+  IF v_state = v_seen THEN
     CALL place_end(p_concert, p_number, v_state, 'LEFT', 'LEAVE', v_now);
+    COMMIT;
+    SELECT 'OK' AS code;
+    LEAVE main;
   END IF;
-  COMMIT;
-  SELECT 'OK' AS code;
+  -- Let in or ended meanwhile: there may be holds now that were not looked for.
+  ROLLBACK;
+  END LOOP;
 END;
 
 -- One tick of one queue: ends what is overdue, then lets in by number while there is room. At most

@@ -185,8 +185,8 @@ static void joining_draws_numbers_and_keeps_the_cap(void) {
     CU_ASSERT(queue_join(db, board, &conf, &u[4], c, NULL, &p, &already) == E_OK && already && p.number == 5 && p.ahead == 2);
     /* The fourth leaves: those behind move up, those in front don't. */
     struct token fourth = {.user = u[3].user, .concert = c, .number = 4}, fifth = {.user = u[4].user, .concert = c, .number = 5, .ahead = 99};
-    CU_ASSERT_EQUAL(queue_leave(db, &fourth), E_OK);
-    CU_ASSERT_EQUAL(queue_leave(db, &fourth), E_OK);
+    CU_ASSERT_EQUAL(queue_leave(db, board, &fourth), E_OK);
+    CU_ASSERT_EQUAL(queue_leave(db, board, &fourth), E_OK);
     CU_ASSERT(queue_place(db, board, &conf, &fifth, &p) == E_OK && p.ahead == 1);
     CU_ASSERT(queue_place(db, board, &conf, &fourth, &p) == E_OK && p.state == PLACE_LEFT);
     fifth.user = u[0].user;
@@ -219,7 +219,7 @@ static void the_ticker_ends_and_lets_in_by_number(void) {
     CU_ASSERT(queue_place(db, board, &conf, &second, &look) == E_OK && look.state == PLACE_ACTIVE && look.expires_at_ms > now_ms() + 60000);
     clock_sleep_ms(200);
     CU_ASSERT(queue_tick(db, &quick, c, &ended, &admitted) == E_OK && ended == 0 && admitted == 0);
-    CU_ASSERT_EQUAL(queue_leave(db, &second), E_OK);
+    CU_ASSERT_EQUAL(queue_leave(db, board, &second), E_OK);
     CU_ASSERT(queue_tick(db, &quick, c, &ended, &admitted) == E_OK && admitted == 1);
     clock_sleep_ms(200);
     CU_ASSERT(queue_place(db, board, &conf, &third, &look) == E_OK && look.state == PLACE_EXPIRED);

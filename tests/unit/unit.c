@@ -294,7 +294,7 @@ static void board_agrees_with_a_plain_count(void) {
             leavers[n++] = number; /* those let in already are to be ignored */
         }
         CU_ASSERT(board_publish(board, &q, leavers, n));
-        board_touch(board);
+        board_touch(board, clock_mono_ms());
         for (int look = 0; look < 30 && q.tail > 0; look++) {
             uint64_t number = 1 + (uint64_t)rand() % (q.tail + 5);
             enum board_says says = board_place(board, (struct concert_id){42}, number, &ahead, &seen);
@@ -319,7 +319,7 @@ static void board_holds_a_million_in_256_kib(void) {
     struct board_queue q = {.concert = 1, .admitted_through = 1023, .tail = 1023 + BOARD_WINDOW};
     uint64_t ahead, last = q.tail;
     CU_ASSERT(board_publish(board, &q, &(uint64_t){5000}, 1));
-    board_touch(board);
+    board_touch(board, clock_mono_ms());
     CU_ASSERT(board_place(board, (struct concert_id){1}, last, &ahead, NULL) == BOARD_WAITING && ahead == BOARD_WINDOW - 2);
     /* Just below a block's end the bitmap starts almost a whole block early. */
     q.admitted_through = 1022;
@@ -334,10 +334,28 @@ static void an_old_board_is_not_trusted(void) {
     uint64_t ahead;
     CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 9}, NULL, 0));
     CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_UNKNOWN); /* never touched */
-    board_touch(board);
+    board_touch(board, clock_mono_ms());
     CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_WAITING);
     clock_sleep_ms(1100);
     CU_ASSERT_EQUAL(board_place(board, (struct concert_id){1}, 5, &ahead, NULL), BOARD_UNKNOWN);
+    board_destroy(board);
+}
+
+static void what_workers_note_goes_before_the_board(void) {
+    struct board *board = board_create(1);
+    struct concert_id c = {1};
+    uint64_t ahead;
+    CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 9, .waiting = 9, .event_seq = 9}, NULL, 0));
+    board_touch(board, clock_mono_ms());
+    CU_ASSERT(board_place(board, c, 12, &ahead, NULL) == BOARD_NEWER && ahead == 11);
+    board_gone(board, c, 5);
+    CU_ASSERT_EQUAL(board_place(board, c, 5, &ahead, NULL), BOARD_NOT_WAITING);
+    CU_ASSERT_EQUAL(board_place(board, c, 6, &ahead, NULL), BOARD_WAITING);
+    board_told(board, c, 10);
+    CU_ASSERT_EQUAL(board_place(board, c, 6, &ahead, NULL), BOARD_UNKNOWN);
+    board_told(board, c, 4);
+    CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 9, .waiting = 8, .event_seq = 10}, &(uint64_t){5}, 1));
+    CU_ASSERT(board_place(board, c, 6, &ahead, NULL) == BOARD_WAITING && ahead == 4);
     board_destroy(board);
 }
 
@@ -369,7 +387,7 @@ static void readers_never_see_half_a_refresh(void) {
         for (uint64_t i = 3; i <= 20000; i += 3) leavers[n++] = i;
         board_reset(board);
         CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 20000, .event_seq = 60000, .waiting = 20001}, leavers, n));
-        board_touch(board);
+        board_touch(board, clock_mono_ms());
         if (refreshes++ == 0)
             for (int i = 0; i < 3; i++)
                 if ((readers[i] = fork()) == 0) _exit(read_torn(board, until_ms) > 0);
@@ -380,7 +398,7 @@ static void readers_never_see_half_a_refresh(void) {
             for (uint64_t i = tail; i + 60 > tail && i > 0; i--)
                 if (i % 3 == 0) leavers[n++] = i;
             (void)board_publish(board, &(struct board_queue){.concert = 1, .admitted_through = through, .tail = tail, .event_seq = tail * 3, .waiting = tail + 1}, leavers, n);
-            board_touch(board);
+            board_touch(board, clock_mono_ms());
         }
         if (clock_mono_ms() >= until_ms) break;
     }
@@ -400,7 +418,7 @@ static void a_killed_writer_leaves_the_board_whole(void) {
     uint64_t ahead;
     for (int round = 0; round < 40; round++) {
         CU_ASSERT(board_publish(board, &(struct board_queue){.concert = 1, .tail = 30000, .waiting = 30000}, NULL, 0));
-        board_touch(board);
+        board_touch(board, clock_mono_ms());
         pid_t writer = fork();
         if (writer == 0)
             for (;;) {
@@ -432,6 +450,7 @@ int main(void) {
         {"the board agrees with a plain count", board_agrees_with_a_plain_count},
         {"the board holds a million numbers in 256 KiB", board_holds_a_million_in_256_kib},
         {"an old board is not trusted", an_old_board_is_not_trusted},
+        {"what workers note goes before the board's copies", what_workers_note_goes_before_the_board},
         {"readers of the board never see half a refresh", readers_never_see_half_a_refresh},
         {"a killed writer leaves the board whole", a_killed_writer_leaves_the_board_whole},
     };
