@@ -77,6 +77,8 @@ struct db {
     MYSQL_STMT *prepared[STMT_COUNT];
     enum outcome outcome;
     bool keyed;
+    bool begun; /* a statement of the request has been run */
+    int client_fd;
     struct db_stats stats;
     struct db_row row;
 };
@@ -110,6 +112,7 @@ struct db *db_new(const struct conf *conf) {
     struct db *db = calloc(1, sizeof *db);
     if (!db) return NULL;
     db->conf = conf;
+    db->begun = true;
     if (*conf->database_password_file) {
         FILE *f = fopen(conf->database_password_file, "re");
         if (!f || !fgets(db->password, sizeof db->password, f)) {
@@ -193,11 +196,22 @@ static bool connected(struct db *db) {
     return true;
 }
 
-void db_freshen(struct db *db) {
-    if (!db->mysql) return;
+void db_begin(struct db *db, int client_fd) {
+    db->begun = false;
+    db->client_fd = client_fd;
+}
+
+static enum err first_statement(struct db *db) {
+    struct pollfd look[2] = {
+        {.fd = db->mysql ? mysql_get_socket(db->mysql) : -1, .events = POLLIN | POLLRDHUP},
+        {.fd = db->client_fd, .events = POLLRDHUP},
+    };
+    db->begun = true;
+    if (poll(look, 2, 0) <= 0) return E_OK;
     /* An idle connection has nothing to read, unless it is the server's farewell. */
-    struct pollfd p = {.fd = mysql_get_socket(db->mysql), .events = POLLIN | POLLRDHUP};
-    if (poll(&p, 1, 0) != 0) disconnect(db);
+    if (look[0].revents) disconnect(db);
+    /* nginx closes its side when its client has left: work would only keep others waiting. */
+    return look[1].revents ? E_CLIENT_GONE : E_OK;
 }
 
 enum err db_prepare(struct db *db, enum stmt id) {
@@ -309,8 +323,8 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
                 uint64_t *affected_r) {
     uint64_t began_ns = clock_mono_ns();
-    enum err e = db_prepare(db, id);
-    if (e) return e;
+    enum err e = db->begun ? E_OK : first_statement(db);
+    if (e || (e = db_prepare(db, id))) return e;
     MYSQL_STMT *s = db->prepared[id];
     MYSQL_BIND bind[16] = {0};
     if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {

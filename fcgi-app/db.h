@@ -51,9 +51,11 @@ typedef void db_row_fn(void *ctx, const struct db_row *row);
 struct db *db_new(const struct conf *conf) MUST_USE;
 void db_free(struct db *db);
 
-/* Looks, without a round trip, whether the server has closed an idle connection, and forgets it then.
- * Before each request: so a restarted database costs nobody an answer. */
-void db_freshen(struct db *db);
+/* Begins a request. Before its first statement two looks are taken that cost no round trip: whether the server has
+ * closed the idle connection, which is forgotten then, so that a restarted database costs nobody an answer; and
+ * whether the client on client_fd (-1: nobody) has left, in which case the statement is not run: CLIENT_GONE.
+ * A request without statements costs neither. */
+void db_begin(struct db *db, int client_fd);
 
 /* Runs one statement. Of a CALL the first column is `code`: E_OK for OK, JOINED and ALREADY_IN, otherwise
  * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.

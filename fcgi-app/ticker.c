@@ -16,8 +16,9 @@
 #define RATE_SECONDS 60
 #define ROUNDS_MAX 5          /* batches of one queue in one tick */
 #define FILE_IDLE_MS 5000     /* the static file is written at least so often */
-#define SEATS_BUSY_MS 500     /* seats are counted so often while people are active */
-#define SEATS_IDLE_MS 5000
+#define SEATS_BUSY_MS 500     /* seats are counted so often while people are active, */
+#define SEATS_IDLE_MS 5000    /* and so often otherwise, */
+#define SEATS_SHARE 50        /* but counting takes at most one part in so many of the time: halls differ */
 #define PURGE_EVERY_MS 10000
 
 /* What the ticker remembers of a queue between ticks. */
@@ -27,7 +28,7 @@ struct watched {
     bool open, overdue;        /* by the last look */
     bool shown_before;
     struct board_queue shown;  /* as written to the file last */
-    uint64_t shown_ms, seats_ms;
+    uint64_t shown_ms, seats_next_ms;
     uint64_t sample[RATE_SECONDS + 1], samples; /* admitted_total, once a second */
     uint64_t sample_ms;
 };
@@ -189,9 +190,10 @@ static enum err publish(struct ticker *t, size_t i) {
     uint64_t now_ms = clock_mono_ms();
     enum err e;
     q->seats_left = k->queue.seats_left;
-    if (k->seats_ms == 0 || now_ms - k->seats_ms >= (q->active ? SEATS_BUSY_MS : SEATS_IDLE_MS)) {
+    if (now_ms >= k->seats_next_ms) {
         if ((e = db_run(t->db, STMT_SEATS_LEFT, DB_ARGS(DB_U64(q->concert)), take_count, &q->seats_left, NULL))) return e;
-        k->seats_ms = now_ms;
+        uint64_t took_ms = clock_mono_ms() - now_ms, rest_ms = q->active ? SEATS_BUSY_MS : SEATS_IDLE_MS;
+        k->seats_next_ms = now_ms + (took_ms * SEATS_SHARE > rest_ms ? took_ms * SEATS_SHARE : rest_ms);
     }
     measure_rate(k, q, now_ms);
     bool same = k->rebuilt && q->event_seq == k->queue.event_seq && q->seats_left == k->queue.seats_left &&
@@ -253,7 +255,7 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
      * rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
         uint64_t began_ms = clock_mono_ms();
-        db_freshen(t.db);
+        db_begin(t.db, -1);
         if (tick(&t)) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
         uint64_t took_ms = clock_mono_ms() - began_ms;
         uint64_t rest_ms = took_ms < conf->tick_ms ? conf->tick_ms - took_ms : 1;

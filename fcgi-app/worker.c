@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +18,8 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
+
+#define ANSWER_SMALL 16384
 
 static volatile sig_atomic_t stop;
 
@@ -37,20 +38,15 @@ static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_
     return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
-static void set_timeouts(int fd, uint64_t ms) {
+static void set_timeout(int fd, int which, uint64_t ms) {
     struct timeval t = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof t);
+    setsockopt(fd, SOL_SOCKET, which, &t, sizeof t);
 }
 
-/* nginx closes its side when its client has left. */
-static bool client_gone(int fd) {
-    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-    return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR));
-}
-
-static void send_answer(FCGX_Request *fcgi, const struct resp *resp) {
+static void send_answer(FCGX_Request *fcgi, const struct resp *resp, uint64_t timeout_ms) {
     char head[512];
+    /* A small answer fits the socket's buffer whole and never waits. */
+    if (resp->body_len > ANSWER_SMALL) set_timeout(fcgi->ipcFd, SO_SNDTIMEO, timeout_ms);
     size_t n = resp_head(resp, head, sizeof head);
     FCGX_PutStr(head, (int)n, fcgi->out);
     if (resp->body_len && !resp->head) FCGX_PutStr(resp->body, (int)resp->body_len, fcgi->out);
@@ -63,17 +59,11 @@ static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const
     log_request(req->request_id);
     snprintf(w->slot->request_id, sizeof w->slot->request_id, "%s", req->request_id);
     atomic_store_explicit(&w->slot->busy_since_ms, began_ns / 1000000, memory_order_relaxed);
-    /* Work for one who has left would only keep others waiting. */
-    if (!e && client_gone(fcgi->ipcFd)) e = E_CLIENT_GONE;
     if (!e) {
-        db_freshen(call->db);
+        db_begin(call->db, fcgi->ipcFd);
         route = route_answer(call, &e);
-        send_answer(fcgi, call->resp);
-    } else if (e != E_CLIENT_GONE) {
-        resp_reset(call->resp);
-        resp_problem(call->resp, e, NULL, req->request_id);
-        send_answer(fcgi, call->resp);
     }
+    if (e != E_CLIENT_GONE) send_answer(fcgi, call->resp, w->conf->client_timeout_ms);
     uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
     stats_request(w->slot, route, e, took_us);
     bool slow = took_us > w->conf->slow_request_ms * 1000;
@@ -128,7 +118,7 @@ int worker_run(const struct worker *w) {
         /* Now and then not: a worker whose master was killed is told by TERM alone. */
         int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
         if (fd < 0) continue;
-        set_timeouts(fd, w->conf->client_timeout_ms);
+        set_timeout(fd, SO_RCVTIMEO, w->conf->client_timeout_ms);
         fcgi.ipcFd = fd;
         fcgi.keepConnection = 1; /* else FCGX_Accept_r would close our fd */
         if (FCGX_Accept_r(&fcgi) < 0) continue;
