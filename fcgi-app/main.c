@@ -25,12 +25,14 @@ int main(int argc, char **argv) {
     static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
     static struct conf conf;
     static struct token_keys keys;
-    const char *path = CONF_FILE_DEFAULT;
+    static char path[4096] = CONF_FILE_DEFAULT;
     char why[600];
-    title_init(argc, argv);
+    /* libfcgi waits for a peer to close: nginx does so at once or never. */
+    setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
+    title_init(argc, argv); /* after it the environment stays as it is */
     for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
         switch (c) {
-        case 'c': path = strdup(optarg); break; /* titles are written over argv */
+        case 'c': snprintf(path, sizeof path, "%s", optarg); break; /* titles are written over argv */
         case 'V': puts("boxoffice-fcgi " PACKAGE_VERSION); return 0;
         case 'h': usage(stdout); return 0;
         default: usage(stderr); return 2;
@@ -45,8 +47,6 @@ int main(int argc, char **argv) {
         return 1;
     }
     log_init("master", (int)conf.log_level);
-    /* libfcgi waits for a peer to close: nginx does so at once or never. */
-    setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "100", 0);
     if (mkdir(conf.queue_state_dir, 0755) == 0) chmod(conf.queue_state_dir, 0755);
     return pool_run(&conf, &keys, path);
 }

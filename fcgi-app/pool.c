@@ -102,7 +102,9 @@ static void start_child(struct pool *p, size_t i) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         if (getppid() != master) _exit(0);
         sigprocmask(SIG_SETMASK, &p->before, NULL);
-        title_set(i ? "worker" : "ticker");
+        char title[64] = "ticker";
+        if (i) snprintf(title, sizeof title, "worker %zu of %zu workers", i, p->children - 1);
+        title_set(title);
         log_init(i ? "worker" : "ticker", (int)p->conf->log_level);
         struct worker w = {.conf = p->conf, .keys = p->keys, .board = p->board, .stats = p->stats, .listen_fd = p->listen_fd};
         if (i) w.slot = &p->stats->worker[i - 1];
@@ -241,5 +243,6 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     }
     drain(&p);
     if (p.own_socket) unlink(conf->listen_socket);
+    free(p.child);
     return 0;
 }

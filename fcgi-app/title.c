@@ -16,7 +16,7 @@ void title_init(int argc, char **argv) {
     size_t n = 0;
     for (; environ[n]; n++)
         if (environ[n] == end) end += strlen(environ[n]) + 1;
-    static char **moved; /* for as long as the process lives, even when setenv moves on */
+    static char **moved __attribute__((used)); /* kept, whatever becomes of environ */
     moved = calloc(n + 1, sizeof *moved);
     if (!moved) return;
     for (size_t i = 0; i < n; i++)
@@ -30,5 +30,5 @@ void title_set(const char *text) {
     if (!room) return;
     memset(room, 0, room_size);
     snprintf(room, room_size, "boxoffice-fcgi: %s", text);
-    prctl(PR_SET_NAME, text, 0, 0, 0);
+    prctl(PR_SET_NAME, text, 0, 0, 0); /* its first 15 characters */
 }
