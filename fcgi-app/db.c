@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* Server and client error numbers that mean something here; of MariaDB and MySQL alike. */
 enum {
@@ -320,6 +321,31 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
     }
 }
 
+#ifdef BOXOFFICE_FAULTS
+struct db_fault db_fault;
+
+static void cut(struct db *db) { shutdown(mysql_get_socket(db->mysql), SHUT_RDWR); }
+
+static unsigned fault_before(struct db *db, enum stmt id) {
+    enum db_fault_kind kind = db_fault.at == id ? db_fault.kind : DB_FAULT_NONE;
+    if (kind == DB_FAULT_NONE || kind == DB_FAULT_CUT_AFTER) return 0;
+    db_fault.kind = DB_FAULT_NONE;
+    if (kind == DB_FAULT_CUT_BEFORE) cut(db);
+    if (kind == DB_FAULT_DEADLOCK) db_rollback(db); /* as the server does with its victim */
+    return kind == DB_FAULT_DEADLOCK ? ER_DEADLOCK : kind == DB_FAULT_LOCK_WAIT ? ER_LOCK_WAIT : 0;
+}
+
+static unsigned fault_after(struct db *db, enum stmt id) {
+    if (db_fault.at != id || db_fault.kind != DB_FAULT_CUT_AFTER) return 0;
+    db_fault.kind = DB_FAULT_NONE;
+    cut(db);
+    return CR_LEAST + 13;
+}
+#else
+#define fault_before(db, id) 0u
+#define fault_after(db, id) 0u
+#endif
+
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
                 uint64_t *affected_r) {
     uint64_t began_ns = clock_mono_ns();
@@ -349,12 +375,13 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
     bool call = strncmp(stmts[id].sql, "CALL", 4) == 0;
     bool commits = stmts[id].kind == WRITE && !db->keyed;
     enum err code = E_OK;
-    unsigned number = 0;
-    if ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s)) number = mysql_stmt_errno(s);
+    unsigned number = fault_before(db, id);
+    if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s))) number = mysql_stmt_errno(s);
     if (!number) {
         if (affected_r) *affected_r = mysql_stmt_affected_rows(s);
         number = read_results(db, s, call, each, ctx, &code);
     }
+    if (!number) number = fault_after(db, id);
     forget_long_columns(&db->row);
     db->stats.statements++;
     db->stats.time_ns += clock_mono_ns() - began_ns;

@@ -85,6 +85,17 @@ struct db_stats {
 };
 struct db_stats db_stats(const struct db *db);
 
+#ifdef BOXOFFICE_FAULTS
+/* For tests only, and not compiled into programs: the next run of one statement goes wrong in one way, once.
+ * CUT_AFTER is the answer lost on its way: the server has done the work, COMMIT included when it was part of it. */
+enum db_fault_kind { DB_FAULT_NONE, DB_FAULT_CUT_BEFORE, DB_FAULT_CUT_AFTER, DB_FAULT_DEADLOCK, DB_FAULT_LOCK_WAIT, DB_FAULT_KINDS };
+struct db_fault {
+    enum stmt at;
+    enum db_fault_kind kind;
+};
+extern struct db_fault db_fault;
+#endif
+
 /* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
 enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
 const char *stmt_name(enum stmt id);
