@@ -42,10 +42,12 @@ class Buyer:
 
     def ask(self, method, path, want, body=None, **more):
         """The same request until it is answered; 503, 429 and lost connections are tried again."""
+        answer = None
         for _ in range(400):
             try:
                 answer = self.wire.call(method, API + path, body, **more)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
+                answer = repr(error)
                 self.wire.close()
                 self.seen["connection"] += 1
                 time.sleep(0.05 + random.random() * 0.1)
@@ -59,7 +61,7 @@ class Buyer:
                 raise GaveUp()
             assert answer.status in want, f"{method} {path}: {answer}"
             return answer
-        raise AssertionError(f"{method} {path}: no answer in 400 attempts")
+        raise AssertionError(f"{method} {path}: no answer in 400 attempts; the last one: {answer}")
 
     def key(self):
         self.keys += 1
