@@ -3,7 +3,7 @@
 moments, on durable settings. Then every acknowledged answer is compared with what is stored, and the audit replays
 it all. Speaks TAP.
 
-    tests/torture/torture.py        30 seconds, in the suite; `make torture SECONDS=300` for the long form
+    tests/torture/torture.py        30 seconds; `make torture SECONDS=300` for the long form
 """
 import collections
 import http.client
