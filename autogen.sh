@@ -133,9 +133,11 @@ check() {
   find tests -name '*.trs' -delete
   make check 2>&1 | tee "$logs/check.log" | { grep --line-buffered -E '^(PASS|FAIL|ERROR|SKIP|XPASS|XFAIL):' || :; } || status=$?
   passed=$(total PASS) failed=$(total FAIL ERROR XPASS)
+  # What failed and what it said; or how the log ends, should it have ended in the middle.
   while read -r trs; do
     printf '\n--- %s\n' "${trs%.trs}.log"
-    tail -n 100 "${trs%.trs}.log"
+    awk '/^not ok|^Bail out/ { said = on = 1; print; next } /^#/ { if (on) print; next } { on = 0 } END { exit !said }' "${trs%.trs}.log" ||
+      tail -n 100 "${trs%.trs}.log"
   done < <(find tests -name '*.trs' -exec grep -lE '^:global-test-result: (FAIL|ERROR|XPASS)' {} + )
   # It ended before it could count.
   if [ $status != 0 ] && [ "$failed" = 0 ]; then
