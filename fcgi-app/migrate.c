@@ -2,7 +2,6 @@
 #include "migrate.h"
 
 #include "clock.h"
-#include "db.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -61,8 +60,21 @@ static bool apply(struct db *db, const char *dir, const char *file, char *why_r,
     return ok;
 }
 
+/* The files of sql_dir in order; 0 or less with a reason. */
+static int list(const char *dir, struct dirent ***files_r, char *why_r, size_t why_size) {
+    int n = scandir(dir, files_r, is_migration, alphasort);
+    if (n <= 0) snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
+    return n;
+}
+
+static bool version(struct db *db, unsigned *version_r, char *why_r, size_t why_size) {
+    char text[24];
+    if (!db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", text, sizeof text, why_r, why_size)) return false;
+    *version_r = (unsigned)strtoul(text, NULL, 10);
+    return true;
+}
+
 static bool run(struct db *db, struct db *locker, const char *dir, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
-    char done[24];
     struct dirent **files;
     if (!db_script(db,
                    "CREATE TABLE IF NOT EXISTS schema_migration ("
@@ -72,21 +84,32 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
                    "INSERT IGNORE INTO schema_migration (version, applied_at_ms) VALUES (0, 0)",
                    why_r, why_size) ||
         !lock(locker, why_r, why_size) ||
-        !db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why_r, why_size))
+        !version(db, version_r, why_r, why_size))
         return false;
-    *version_r = (unsigned)strtoul(done, NULL, 10);
-    int n = scandir(dir, &files, is_migration, alphasort);
-    if (n <= 0) {
-        snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
-        return false;
-    }
-    bool ok = true;
+    int n = list(dir, &files, why_r, why_size);
+    bool ok = n > 0;
     for (int i = 0; i < n; i++) {
-        unsigned version = (unsigned)strtoul(files[i]->d_name, NULL, 10);
-        if (ok && version > *version_r && (ok = apply(db, dir, files[i]->d_name, why_r, why_size))) {
-            *version_r = version;
+        unsigned next = (unsigned)strtoul(files[i]->d_name, NULL, 10);
+        if (ok && next > *version_r && (ok = apply(db, dir, files[i]->d_name, why_r, why_size))) {
+            *version_r = next;
             ++*applied_r;
         }
+        free(files[i]);
+    }
+    if (n > 0) free(files);
+    return ok;
+}
+
+bool migrate_pending(struct db *db, const struct conf *conf, unsigned *pending_r, char *why_r, size_t why_size) {
+    struct dirent **files;
+    unsigned done = 0;
+    *pending_r = 0;
+    int n = list(conf->sql_dir, &files, why_r, why_size);
+    if (n <= 0) return false;
+    /* 1146: not one has been run. */
+    bool ok = version(db, &done, why_r, why_size) || strncmp(why_r, "1146 ", 5) == 0;
+    for (int i = 0; i < n; i++) {
+        *pending_r += strtoul(files[i]->d_name, NULL, 10) > done;
         free(files[i]);
     }
     free(files);
@@ -94,10 +117,15 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
 }
 
 bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
-    struct db *db = db_new(conf), *locker = db_new(conf);
+    struct conf as = *conf;
+    if (*conf->database_migrate_user) {
+        memcpy(as.database_user, conf->database_migrate_user, sizeof as.database_user);
+        memcpy(as.database_password_file, conf->database_migrate_password_file, sizeof as.database_password_file);
+    }
+    struct db *db = db_new(&as), *locker = db_new(&as);
     *applied_r = *version_r = 0;
     bool ok = db && locker && run(db, locker, conf->sql_dir, applied_r, version_r, why_r, why_size);
-    if (!db || !locker) snprintf(why_r, why_size, "database_password_file %s can't be read", conf->database_password_file);
+    if (!db || !locker) snprintf(why_r, why_size, "the password file %s can't be read", as.database_password_file);
     db_free(locker);
     db_free(db);
     return ok;

@@ -3,6 +3,7 @@
 #define BOXOFFICE_MIGRATE_H
 
 #include "conf.h"
+#include "db.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,5 +11,8 @@
 /* Brings the schema up to date; hosts that do so at once wait for each other. applied_r: how many files
  * were run, version_r: where the schema is now. False with a line for people in why_r. */
 bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) __attribute__((warn_unused_result));
+
+/* How many files there are that the schema lacks. Needs to read only, as the user of db. */
+bool migrate_pending(struct db *db, const struct conf *conf, unsigned *pending_r, char *why_r, size_t why_size) __attribute__((warn_unused_result));
 
 #endif

@@ -144,17 +144,17 @@ class Stack:
         assert done.returncode == 0, f"boxofficectl {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def _setting(self, name):
+    def setting(self, name):
         with open(self.config, encoding="utf-8") as f:
             return dict(line.rstrip("\n").split(" = ", 1) for line in f if " = " in line)[name]
 
     @contextlib.contextmanager
     def locked(self, statement):
         """Keeps what a statement locks locked meanwhile, as another client of the database; then takes it back."""
-        with open(self._setting("database_password_file"), encoding="utf-8") as f:
+        with open(self.setting("database_password_file"), encoding="utf-8") as f:
             password = f.readline().strip()
-        command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self._setting("database_socket"), "--user=" + self._setting("database_user"),
-                   "--database=" + self._setting("database_name")]
+        command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self.setting("database_socket"), "--user=" + self.setting("database_user"),
+                   "--database=" + self.setting("database_name")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "MYSQL_PWD": password}) as client:
             try:
                 client.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")
