@@ -190,7 +190,8 @@ static enum err run_handler(void *ctx) {
         call->resp->replayed = true;
         return E_OK;
     }
-    if (!call->idem.given || e == E_IDEMPOTENCY_KEY_REUSED || e == E_IDEMPOTENCY_IN_PROGRESS) return e;
+    /* Who is gone got no answer: nothing was run. */
+    if (!call->idem.given || e == E_IDEMPOTENCY_KEY_REUSED || e == E_IDEMPOTENCY_IN_PROGRESS || e == E_CLIENT_GONE) return e;
     if (!worth_keeping(err_status(e))) {
         db_rollback(call->db);
         return e;

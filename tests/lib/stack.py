@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import queue
+import random
 import shutil
 import signal
 import socket
@@ -26,15 +27,16 @@ _owner = os.getpid()
 
 
 def free_ports(count):
-    """Ports that nobody listens on. All are open at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nobody listens on. Below those that the kernel gives to clients, who could take one meanwhile."""
+    free = []
+    while len(free) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                if port not in free:
+                    free.append(port)
+    return free
 
 
 def alive(pid):
@@ -128,6 +130,19 @@ class Stack:
         assert pid, f"no pid file of {name}"
         os.kill(pid, sig)
         return pid
+
+    def freeze(self, name):
+        """SIGSTOP, and waits until it stands: that takes a while with many threads."""
+        pid = self.kill(name, signal.SIGSTOP)
+
+        def stands():
+            with contextlib.suppress(OSError):  # a thread that ended
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{thread}/stat") as f:
+                        if f.read().rpartition(")")[2].split()[0] != "T":
+                            return False
+                return True
+        wait_for(stands, 10, f"{name} stands still")
 
     @property
     def config(self):
