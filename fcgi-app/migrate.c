@@ -102,3 +102,22 @@ bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, 
     db_free(db);
     return ok;
 }
+
+bool schema_fits(const struct conf *conf, char *why_r, size_t why_size) {
+    char done[24], why[500];
+    struct db *db = db_new(conf);
+    bool ok = db && db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why, sizeof why);
+    bool none = db && !ok && strncmp(why, "1146 ", 5) == 0; /* no such table */
+    unsigned version = ok ? (unsigned)strtoul(done, NULL, 10) : 0;
+    if (!db)
+        snprintf(why_r, why_size, "no memory");
+    else if (!ok && !none)
+        snprintf(why_r, why_size, "%s", why);
+    else if (version < SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release needs %d: run boxofficectl migrate", version, SCHEMA_VERSION);
+    else if (version > SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release knows %d at most: install the newer release", version,
+                 SCHEMA_VERSION);
+    db_free(db);
+    return ok && version == SCHEMA_VERSION;
+}
