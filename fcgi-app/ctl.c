@@ -83,12 +83,9 @@ static bool time_option(const char *text, uint64_t *at_ms_r) {
 /* --- commands --- */
 
 static int c_migrate(struct ctl *ctl) {
-    unsigned applied, version, pending;
+    unsigned applied, version;
     char why[800];
-    if (ctl->pending) {
-        if (!migrate_pending(ctl->db, &ctl->conf, &pending, why, sizeof why)) return say(2, "%s", why);
-        return pending ? say(1, "%u migrations have not been run; run them with: boxofficectl migrate", pending) : 0;
-    }
+    if (ctl->pending) return schema_fits(&ctl->conf, why, sizeof why) ? 0 : say(1, "%s", why);
     if (!migrate(&ctl->conf, &applied, &version, why, sizeof why)) return say(2, "%s", why);
     if (ctl->json) {
         struct json_object *o = json_object_new_object();

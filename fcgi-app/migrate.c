@@ -2,6 +2,7 @@
 #include "migrate.h"
 
 #include "clock.h"
+#include "db.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,21 +61,8 @@ static bool apply(struct db *db, const char *dir, const char *file, char *why_r,
     return ok;
 }
 
-/* The files of sql_dir in order; 0 or less with a reason. */
-static int list(const char *dir, struct dirent ***files_r, char *why_r, size_t why_size) {
-    int n = scandir(dir, files_r, is_migration, alphasort);
-    if (n <= 0) snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
-    return n;
-}
-
-static bool version(struct db *db, unsigned *version_r, char *why_r, size_t why_size) {
-    char text[24];
-    if (!db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", text, sizeof text, why_r, why_size)) return false;
-    *version_r = (unsigned)strtoul(text, NULL, 10);
-    return true;
-}
-
 static bool run(struct db *db, struct db *locker, const char *dir, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
+    char done[24];
     struct dirent **files;
     if (!db_script(db,
                    "CREATE TABLE IF NOT EXISTS schema_migration ("
@@ -84,32 +72,21 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
                    "INSERT IGNORE INTO schema_migration (version, applied_at_ms) VALUES (0, 0)",
                    why_r, why_size) ||
         !lock(locker, why_r, why_size) ||
-        !version(db, version_r, why_r, why_size))
+        !db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why_r, why_size))
         return false;
-    int n = list(dir, &files, why_r, why_size);
-    bool ok = n > 0;
+    *version_r = (unsigned)strtoul(done, NULL, 10);
+    int n = scandir(dir, &files, is_migration, alphasort);
+    if (n <= 0) {
+        snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
+        return false;
+    }
+    bool ok = true;
     for (int i = 0; i < n; i++) {
-        unsigned next = (unsigned)strtoul(files[i]->d_name, NULL, 10);
-        if (ok && next > *version_r && (ok = apply(db, dir, files[i]->d_name, why_r, why_size))) {
-            *version_r = next;
+        unsigned version = (unsigned)strtoul(files[i]->d_name, NULL, 10);
+        if (ok && version > *version_r && (ok = apply(db, dir, files[i]->d_name, why_r, why_size))) {
+            *version_r = version;
             ++*applied_r;
         }
-        free(files[i]);
-    }
-    if (n > 0) free(files);
-    return ok;
-}
-
-bool migrate_pending(struct db *db, const struct conf *conf, unsigned *pending_r, char *why_r, size_t why_size) {
-    struct dirent **files;
-    unsigned done = 0;
-    *pending_r = 0;
-    int n = list(conf->sql_dir, &files, why_r, why_size);
-    if (n <= 0) return false;
-    /* 1146: not one has been run. */
-    bool ok = version(db, &done, why_r, why_size) || strncmp(why_r, "1146 ", 5) == 0;
-    for (int i = 0; i < n; i++) {
-        *pending_r += strtoul(files[i]->d_name, NULL, 10) > done;
         free(files[i]);
     }
     free(files);
@@ -129,4 +106,23 @@ bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, 
     db_free(locker);
     db_free(db);
     return ok;
+}
+
+bool schema_fits(const struct conf *conf, char *why_r, size_t why_size) {
+    char done[24], why[500];
+    struct db *db = db_new(conf);
+    bool ok = db && db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why, sizeof why);
+    bool none = db && !ok && strncmp(why, "1146 ", 5) == 0; /* no such table */
+    unsigned version = ok ? (unsigned)strtoul(done, NULL, 10) : 0;
+    if (!db)
+        snprintf(why_r, why_size, "no memory");
+    else if (!ok && !none) /* 1044, 1142: it may not even look */
+        snprintf(why_r, why_size, "%s%s", why, strncmp(why, "1142 ", 5) == 0 || strstr(why, " 1044 ") ? "; run boxofficectl migrate, then grants.sql" : "");
+    else if (version < SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release needs %d: run boxofficectl migrate", version, SCHEMA_VERSION);
+    else if (version > SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release knows %d at most: install the newer release", version,
+                 SCHEMA_VERSION);
+    db_free(db);
+    return ok && version == SCHEMA_VERSION;
 }
