@@ -29,7 +29,7 @@ struct ctl {
     bool json;
     /* the command's options; NULL or 0 when not given */
     const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
-    bool sale, fifo, off;
+    bool sale, fifo, off, pending;
     int argc;
     char **argv; /* what is no option */
 };
@@ -87,6 +87,7 @@ static bool time_option(const char *text, uint64_t *at_ms_r) {
 static int c_migrate(struct ctl *ctl) {
     unsigned applied, version;
     char why[800];
+    if (ctl->pending) return schema_fits(&ctl->conf, why, sizeof why) ? 0 : say(1, "%s", why);
     if (!migrate(&ctl->conf, &applied, &version, why, sizeof why)) return say(2, "%s", why);
     if (ctl->json) {
         struct json_object *o = json_object_new_object();
@@ -349,7 +350,7 @@ static const struct {
     command_fn *run;
     const char *usage;
 } commands[] = {
-    {"migrate", NULL, 0, true, c_migrate, "migrate"},
+    {"migrate", NULL, 0, true, c_migrate, "migrate [--pending]"},
     {"concert", "add", 0, true, c_concert_add, "concert add --title T [--max-active N] [--sales-open TS] [--sales-close TS]"},
     {"concert", "list", 0, true, c_concert_list, "concert list"},
     {"performance", "add", 1, true, c_performance_add,
@@ -373,7 +374,7 @@ static int usage(FILE *out, int status) {
 }
 
 int main(int argc, char **argv) {
-    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, JSON };
+    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, JSON},
@@ -390,6 +391,7 @@ int main(int argc, char **argv) {
         {"sale", no_argument, NULL, SALE},
         {"fifo", no_argument, NULL, FIFO},
         {"off", no_argument, NULL, OFF},
+        {"pending", no_argument, NULL, PENDING},
         {0},
     };
     static struct ctl ctl;
@@ -412,6 +414,7 @@ int main(int argc, char **argv) {
         case SALE: ctl.sale = true; break;
         case FIFO: ctl.fifo = true; break;
         case OFF: ctl.off = true; break;
+        case PENDING: ctl.pending = true; break;
         default: return usage(stderr, 2);
         }
     }

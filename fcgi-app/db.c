@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Server and client error numbers that mean something here; of MariaDB and MySQL alike. */
 enum {
@@ -75,6 +76,7 @@ struct db_row {
 struct db {
     const struct conf *conf;
     char password[256];
+    char why[300]; /* the connection could not be opened */
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *prepared[STMT_COUNT];
     enum outcome outcome;
@@ -109,6 +111,12 @@ size_t db_row_columns(const struct db_row *row) { return row->columns; }
 struct db_stats db_stats(const struct db *db) { return db->stats; }
 
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
+
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) {
+    if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0) return true;
+    snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file, strerror(errno));
+    return false;
+}
 
 struct db *db_new(const struct conf *conf) {
     struct db *db = calloc(1, sizeof *db);
@@ -166,6 +174,23 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
     return E_INTERNAL;
 }
 
+/* Over the network: never a socket of this host, not even for "localhost"; and with a CA never without TLS, nor with
+ * a server whose certificate is not for the host that was asked for. The client library checks neither unless told. */
+static void require_tcp(MYSQL *m, const char *ssl_ca) {
+    unsigned tcp = MYSQL_PROTOCOL_TCP;
+    mysql_options(m, MYSQL_OPT_PROTOCOL, &tcp);
+    if (!*ssl_ca) return;
+    mysql_options(m, MYSQL_OPT_SSL_CA, ssl_ca);
+#ifdef MARIADB_PACKAGE_VERSION
+    db_bool yes = 1;
+    mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &yes);
+    mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+#else
+    unsigned mode = SSL_MODE_VERIFY_IDENTITY;
+    mysql_options(m, MYSQL_OPT_SSL_MODE, &mode);
+#endif
+}
+
 static bool connected(struct db *db) {
     if (db->mysql) return true;
     MYSQL *m = mysql_init(NULL);
@@ -184,12 +209,14 @@ static bool connected(struct db *db) {
     mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const struct conf *c = db->conf;
     bool tcp = *c->database_host;
+    if (tcp) require_tcp(m, c->database_ssl_ca);
     if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user, *db->password ? db->password : NULL,
                             c->database_name, tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
                             CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
         static uint64_t said_ms;
         uint64_t now_ms = clock_mono_ms();
-        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
+        snprintf(db->why, sizeof db->why, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
+        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "%s", db->why);
         said_ms = now_ms;
         mysql_close(m);
         return false;
@@ -423,7 +450,7 @@ bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
     if (value_size) *value_r = 0;
     if (!connected(db)) {
-        snprintf(why_r, why_size, "can't connect to the database; see the database_… settings");
+        snprintf(why_r, why_size, "%s; see the database_… settings", *db->why ? db->why : "no memory");
         return false;
     }
     int more = mysql_real_query(db->mysql, sql, strlen(sql));

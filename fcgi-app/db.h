@@ -46,6 +46,9 @@ size_t db_row_columns(const struct db_row *row);
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
 
+/* Whether database_password_file, if any, can be read. False with a line for people in why_r. */
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) MUST_USE;
+
 /* A handle without a connection: that is opened by the first statement. One per process or thread, never
  * across a fork. NULL when the password file can't be read (logged). The settings must outlive it. */
 struct db *db_new(const struct conf *conf) MUST_USE;

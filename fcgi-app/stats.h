@@ -20,6 +20,7 @@ typedef _Atomic uint64_t stats_count;
 struct stats_worker {
     stats_count pid;           /* 0: not running */
     stats_count busy_since_ms; /* monotonic; 0: idle */
+    stats_count turned_ms;     /* monotonic: when its loop last turned, at least once a second while idle; 0: not yet */
     stats_count started_ms;    /* monotonic */
     stats_count restarts;
     stats_count leave; /* set by the master before TERM: a busy worker looks here, not at signals */
@@ -33,6 +34,7 @@ struct stats_worker {
 struct stats {
     uint64_t workers;
     stats_count ticker_pid, ticker_restarts, ticks, admitted, ended, holds_expired;
+    stats_count ticker_turned_ms; /* monotonic: when it was last at work, database or not; 0: not yet */
     stats_count started_ms; /* monotonic */
     struct stats_worker worker[];
 };

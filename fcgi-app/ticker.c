@@ -122,6 +122,9 @@ static enum err purge_work(void *ctx) {
     return idem_purge(w->t->db, w->t->conf->tick_batch, &w->ended);
 }
 
+/* For the master: not stuck. In each step that may wait for the database. */
+static void turn(struct ticker *t) { atomic_store_explicit(&t->stats->ticker_turned_ms, clock_mono_ms(), memory_order_relaxed); }
+
 /* Ends and lets in where the last look says so. True when anything changed. */
 static bool act(struct ticker *t) {
     bool changed = false;
@@ -138,6 +141,7 @@ static bool act(struct ticker *t) {
         if (!k->overdue && (q->waiting == 0 || q->active >= q->max_active || q->paused || !k->open)) continue;
         for (int round = 0; round < ROUNDS_MAX; round++) {
             struct work w = {.t = t, .concert = {q->concert}};
+            turn(t);
             if (db_transaction(t->db, false, tick_work, &w)) break;
             stats_add(&t->stats->ended, w.ended);
             stats_add(&t->stats->admitted, w.admitted);
@@ -189,6 +193,7 @@ static enum err publish(struct ticker *t, size_t i) {
     struct board_queue *q = &t->row[i];
     uint64_t now_ms = clock_mono_ms();
     enum err e;
+    turn(t);
     q->seats_left = k->queue.seats_left;
     if (now_ms >= k->seats_next_ms) {
         if ((e = db_run(t->db, STMT_SEATS_LEFT, DB_ARGS(DB_U64(q->concert)), take_count, &q->seats_left, NULL))) return e;
@@ -255,6 +260,7 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
      * rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
         uint64_t began_ms = clock_mono_ms();
+        turn(&t);
         db_begin(t.db, -1);
         if (tick(&t)) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
         uint64_t took_ms = clock_mono_ms() - began_ms;
