@@ -14,6 +14,7 @@ struct stats *stats_create(uint64_t workers) {
     if (stats == MAP_FAILED) return NULL;
     stats->workers = workers;
     stats->started_ms = clock_mono_ms();
+    stats->started_at_ms = clock_wall_ms();
     return stats;
 }
 
@@ -27,4 +28,18 @@ void stats_request(struct stats_worker *worker, size_t route, enum err outcome, 
     stats_add(&worker->requests[route][outcome], 1);
     stats_add(&worker->bucket[route][b], 1);
     stats_add(&worker->time_us[route], time_us);
+}
+
+uint64_t stats_sum(const struct stats *stats, size_t offset) {
+    uint64_t n = 0;
+    for (uint64_t i = 0; i < stats->workers; i++) n += stats_get((const stats_count *)((const char *)&stats->worker[i] + offset));
+    return n;
+}
+
+void stats_workers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r) {
+    *busy_r = *idle_r = 0;
+    for (uint64_t i = 0; i < stats->workers; i++) {
+        if (!stats_get(&stats->worker[i].pid)) continue;
+        ++*(stats_get(&stats->worker[i].busy_since_ms) ? busy_r : idle_r);
+    }
 }
