@@ -138,12 +138,12 @@ bool board_queue(const struct board *board, struct concert_id concert, struct bo
     return s && look(s, 0, queue_r, &says, &ahead);
 }
 
-bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r) {
+bool board_next(const struct board *board, uint64_t *at, struct board_queue *queue_r) {
     enum board_says says;
     uint64_t ahead;
-    for (uint64_t slot = 0; slot < board->slots; slot++) {
-        const struct slot *s = &board->slot[slot];
-        if (GET(s->concert) && look(s, 0, queue_r, &says, &ahead) && i-- == 0) return true;
+    while (*at < board->slots) {
+        const struct slot *s = &board->slot[(*at)++];
+        if (GET(s->concert) && look(s, 0, queue_r, &says, &ahead) && queue_r->concert) return true;
     }
     return false;
 }

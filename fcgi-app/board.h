@@ -70,8 +70,8 @@ enum board_says board_place(const struct board *board, struct concert_id concert
                             struct board_queue *queue_r);
 /* False when it is not on the board. An old copy is given all the same. */
 bool board_queue(const struct board *board, struct concert_id concert, struct board_queue *queue_r);
-/* The i-th queue on the board, for lists; false past the last. */
-bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r);
+/* The next queue on the board, for lists: *at starts at 0. False past the last. */
+bool board_next(const struct board *board, uint64_t *at, struct board_queue *queue_r);
 /* The concert's title; "" when it is not on the board. */
 #define BOARD_TITLE_SIZE 801 /* 200 characters and a NUL */
 void board_title(const struct board *board, struct concert_id concert, char title_r[BOARD_TITLE_SIZE]);

@@ -4,10 +4,6 @@
 #include "handlers.h"
 #include "json.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <unistd.h>
-
 enum err h_healthz(struct call *call) {
     struct json_object *o = json_object_new_object();
     json_add_text(o, "status", "ok");
@@ -49,15 +45,10 @@ static struct json_object *queue_status(const struct board *board, const struct 
     return o;
 }
 
-/* Memory that is a process's own: not shared with the others. NULL when it can't be told. */
+/* null when it can't be told. */
 static struct json_object *memory_of(uint64_t pid) {
-    char path[64];
-    unsigned long long size, resident, shared;
-    snprintf(path, sizeof path, "/proc/%" PRIu64 "/statm", pid);
-    FILE *f = fopen(path, "re");
-    int got = f ? fscanf(f, "%llu %llu %llu", &size, &resident, &shared) : 0;
-    if (f) fclose(f);
-    return got == 3 ? json_object_new_uint64((resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE)) : NULL;
+    uint64_t bytes = stats_memory_bytes(pid);
+    return bytes ? json_object_new_uint64(bytes) : NULL;
 }
 
 static struct json_object *worker_status(const struct stats_worker *w, uint64_t now_ms) {
@@ -71,7 +62,7 @@ static struct json_object *worker_status(const struct stats_worker *w, uint64_t 
     json_add_u64(o, "uptimeSeconds", pid && now_ms > started_ms ? (now_ms - started_ms) / 1000 : 0);
     json_add_u64(o, "requests", n);
     json_add_u64(o, "restarts", stats_get(&w->restarts));
-    json_add(o, "memoryBytes", pid ? memory_of(pid) : NULL);
+    json_add(o, "memoryBytes", memory_of(pid));
     return o;
 }
 
@@ -108,7 +99,7 @@ static struct json_object *ticker_status(const struct call *call) {
     json_add_u64(o, "ended", stats_get(&stats->ended));
     json_add_u64(o, "holdsExpired", stats_get(&stats->holds_expired));
     json_add_u64(o, "queues", stats_get(&stats->queues));
-    json_add(o, "memoryBytes", pid ? memory_of(pid) : NULL);
+    json_add(o, "memoryBytes", memory_of(pid));
     return o;
 }
 
@@ -178,8 +169,8 @@ enum err h_status(struct call *call) {
     json_add(o, "workers", workers);
     json_add_text(o, "currency", call->conf->currency);
     struct board_queue q;
-    for (size_t i = 0; board_queue_at(call->board, i, &q); i++)
-        if (q.concert) json_object_array_add(queues, queue_status(call->board, &q));
+    for (uint64_t at = 0; board_next(call->board, &at, &q);)
+        json_object_array_add(queues, queue_status(call->board, &q));
     json_add(o, "queues", queues);
     resp_json(call->resp, 200, o);
     return E_OK;

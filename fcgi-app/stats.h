@@ -40,6 +40,7 @@ struct stats {
     stats_count queues;                       /* that it sees; the board may have room for fewer */
     stats_count database_seen_ms;             /* monotonic: it answered */
     stats_count nginx_errors_known, nginx_errors[E_COUNT]; /* answers with an error that nginx made itself */
+    uint64_t nginx_errors_inode, nginx_errors_offset;      /* how far they have been read, for the next ticker */
     struct db_stats ticker_database;
     struct stats_worker worker[];
 };
@@ -53,6 +54,8 @@ uint64_t stats_get(const stats_count *count);
 /* The sum over all workers of the count at this offset in struct stats_worker. */
 uint64_t stats_sum(const struct stats *stats, size_t offset);
 #define STATS_SUM(stats, field) stats_sum(stats, offsetof(struct stats_worker, field))
+/* Memory that is a process's own, not shared with others; 0 when it can't be told. */
+uint64_t stats_memory_bytes(uint64_t pid);
 void stats_workers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r);
 
 #endif

@@ -6,6 +6,7 @@
 #include "concert.h"
 #include "idem.h"
 #include "log.h"
+#include "nginx_errors.h"
 #include "queue.h"
 #include "queue_file.h"
 
@@ -17,7 +18,7 @@
 #define RATE_SECONDS 60
 #define ROUNDS_MAX 5          /* batches of one queue in one tick */
 #define FILE_IDLE_MS 5000     /* the static file is written at least so often */
-#define SEATS_BUSY_MS 500     /* seats are counted so often while people are active, */
+#define SEATS_BUSY_MS 500     /* seats are counted so often while anything happens, */
 #define SEATS_IDLE_MS 5000    /* and so often otherwise, */
 #define SEATS_SHARE 50        /* but counting takes at most one part in so many of the time: halls differ */
 #define PURGE_EVERY_MS 10000
@@ -29,7 +30,8 @@ struct watched {
     bool open, overdue;        /* by the last look */
     bool shown_before;
     struct board_queue shown;  /* as written to the file last */
-    uint64_t shown_ms, seats_next_ms;
+    uint64_t shown_ms;
+    uint64_t counted_ms, counting_ms, counted_seq; /* seats: when, how long it took, as of which event */
     uint64_t sample[RATE_SECONDS + 1], samples; /* admitted_total, once a second */
     uint64_t sample_ms;
 };
@@ -205,10 +207,13 @@ static enum err publish(struct ticker *t, size_t i) {
     uint64_t now_ms = clock_mono_ms();
     enum err e;
     q->seats = k->queue.seats;
-    if (now_ms >= k->seats_next_ms) {
+    uint64_t rest_ms = q->active || q->event_seq != k->counted_seq ? SEATS_BUSY_MS : SEATS_IDLE_MS;
+    if (rest_ms < k->counting_ms * SEATS_SHARE) rest_ms = k->counting_ms * SEATS_SHARE;
+    if (!k->counted_ms || now_ms - k->counted_ms >= rest_ms) {
         if ((e = db_run(t->db, STMT_SEATS_COUNT, DB_ARGS(DB_U64(q->concert)), take_seats, &q->seats, NULL))) return e;
-        uint64_t took_ms = clock_mono_ms() - now_ms, rest_ms = q->active ? SEATS_BUSY_MS : SEATS_IDLE_MS;
-        k->seats_next_ms = now_ms + (took_ms * SEATS_SHARE > rest_ms ? took_ms * SEATS_SHARE : rest_ms);
+        k->counted_ms = now_ms;
+        k->counting_ms = clock_mono_ms() - now_ms;
+        k->counted_seq = q->event_seq;
     }
     measure_rate(k, q, now_ms);
     bool same = k->rebuilt && q->event_seq == k->queue.event_seq && q->admitted_per_minute == k->queue.admitted_per_minute &&
@@ -277,6 +282,7 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
         stats_add(&stats->ticks, 1);
         stats_add(&stats->tick_us, took_us);
         atomic_store(&stats->last_tick_us, took_us);
+        nginx_errors_read(conf->nginx_errors_file, stats);
         if (e) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
         uint64_t took_ms = (clock_mono_ns() - began_ns) / 1000000;
         uint64_t rest_ms = took_ms < conf->tick_ms ? conf->tick_ms - took_ms : 1;
