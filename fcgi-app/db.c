@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <mysql.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -83,7 +84,7 @@ struct db {
     bool keyed;
     bool begun; /* a statement of the request has been run */
     int client_fd;
-    struct db_stats stats;
+    struct db_stats *stats; /* or NULL */
     struct db_row row;
 };
 
@@ -108,7 +109,21 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
-struct db_stats db_stats(const struct db *db) { return db->stats; }
+const char *db_trouble_name(enum db_trouble trouble) {
+    static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
+    return names[trouble];
+}
+
+void db_count_in(struct db *db, struct db_stats *stats) { db->stats = stats; }
+
+/* One process writes them: no locked instruction is needed. */
+static void count(_Atomic uint64_t *n, uint64_t more) {
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+static void count_trouble(struct db *db, enum db_trouble trouble) {
+    if (db->stats) count(&db->stats->trouble[trouble], 1);
+}
 
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
 
@@ -159,16 +174,19 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
         number == ER_NO_PROCEDURE) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
         db->outcome = AGAIN;
+        count_trouble(db, DB_RUN_AGAIN);
         log_line(LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
         return E_BUSY;
     }
     if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
         db->outcome = lost && may_have_committed ? UNKNOWN : LOST;
+        count_trouble(db, db->outcome == UNKNOWN ? DB_OUTCOME_UNKNOWN : DB_LOST);
         log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == UNKNOWN ? ", outcome not known" : "", number, text);
         disconnect(db); /* and with it `text` */
         return E_DATABASE_UNAVAILABLE;
     }
     db->outcome = DONE;
+    count_trouble(db, DB_FAILED);
     log_line(LOG_L_ERROR, "%s: %u %s", what, number, text);
     db_rollback(db);
     return E_INTERNAL;
@@ -218,11 +236,12 @@ static bool connected(struct db *db) {
         snprintf(db->why, sizeof db->why, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
         if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "%s", db->why);
         said_ms = now_ms;
+        count_trouble(db, DB_UNREACHABLE);
         mysql_close(m);
         return false;
     }
     db->mysql = m;
-    db->stats.reconnects++;
+    if (db->stats) count(&db->stats->connections, 1);
     return true;
 }
 
@@ -412,8 +431,10 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
     }
     if (!number) number = fault_after(db, id);
     forget_long_columns(&db->row);
-    db->stats.statements++;
-    db->stats.time_ns += clock_mono_ns() - began_ns;
+    if (db->stats) {
+        count(&db->stats->runs[id], 1);
+        count(&db->stats->time_us[id], (clock_mono_ns() - began_ns) / 1000);
+    }
     if (number) return failed(db, number, mysql_stmt_error(s), stmts[id].name, commits);
     return code;
 }
@@ -438,7 +459,7 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
         if (db->outcome == AGAIN) db_rollback(db);
         if (db->outcome == UNKNOWN) break;
         if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) break;
-        db->stats.retries++;
+        if (db->stats) count(&db->stats->retries, 1);
         if (db->outcome == AGAIN) back_off(tried);
     }
     db->keyed = false;
