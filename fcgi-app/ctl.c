@@ -27,7 +27,7 @@ struct ctl {
     bool json;
     /* the command's options; NULL or 0 when not given */
     const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
-    bool sale, fifo, off;
+    bool sale, fifo, off, mdoc;
     int argc;
     char **argv; /* what is no option */
 };
@@ -310,8 +310,7 @@ static int c_audit(struct ctl *ctl) {
 }
 
 static int c_settings(struct ctl *ctl) {
-    (void)ctl;
-    conf_print_example(stdout);
+    (ctl->mdoc ? conf_print_mdoc : conf_print_example)(stdout);
     return 0;
 }
 
@@ -335,7 +334,7 @@ static const struct {
     {"user", "show", 1, true, c_user_show, "user show USER_ID"},
     {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
     {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
-    {"settings", NULL, 0, false, c_settings, "settings"},
+    {"settings", NULL, 0, false, c_settings, "settings [--mdoc]"},
 };
 
 static int usage(FILE *out, int status) {
@@ -345,7 +344,7 @@ static int usage(FILE *out, int status) {
 }
 
 int main(int argc, char **argv) {
-    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, JSON };
+    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, MDOC, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, JSON},
@@ -362,6 +361,7 @@ int main(int argc, char **argv) {
         {"sale", no_argument, NULL, SALE},
         {"fifo", no_argument, NULL, FIFO},
         {"off", no_argument, NULL, OFF},
+        {"mdoc", no_argument, NULL, MDOC},
         {0},
     };
     static struct ctl ctl;
@@ -384,6 +384,7 @@ int main(int argc, char **argv) {
         case SALE: ctl.sale = true; break;
         case FIFO: ctl.fifo = true; break;
         case OFF: ctl.off = true; break;
+        case MDOC: ctl.mdoc = true; break;
         default: return usage(stderr, 2);
         }
     }
