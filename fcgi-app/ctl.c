@@ -2,6 +2,7 @@
  * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
 #include "account.h"
 #include "audit.h"
+#include "check.h"
 #include "clock.h"
 #include "concert.h"
 #include "conf.h"
@@ -26,6 +27,7 @@ struct ctl {
     struct db *db;
     bool json;
     /* the command's options; NULL or 0 when not given */
+    const char *config, *url; /* of check */
     const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
     bool sale, fifo, off, mdoc;
     int argc;
@@ -309,6 +311,13 @@ static int c_audit(struct ctl *ctl) {
     return status;
 }
 
+static int c_check(struct ctl *ctl) {
+    struct json_object *rows = ctl->json ? json_object_new_array() : NULL;
+    int status = check_run(ctl->config, ctl->url, stdout, rows);
+    if (rows && status < 2) print(rows);
+    return status;
+}
+
 static int c_settings(struct ctl *ctl) {
     (ctl->mdoc ? conf_print_mdoc : conf_print_example)(stdout);
     return 0;
@@ -334,6 +343,7 @@ static const struct {
     {"user", "show", 1, true, c_user_show, "user show USER_ID"},
     {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
     {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
+    {"check", NULL, 0, false, c_check, "check [--url URL]"},
     {"settings", NULL, 0, false, c_settings, "settings [--mdoc]"},
 };
 
@@ -344,7 +354,7 @@ static int usage(FILE *out, int status) {
 }
 
 int main(int argc, char **argv) {
-    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, MDOC, JSON };
+    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, MDOC, URL, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, JSON},
@@ -362,6 +372,7 @@ int main(int argc, char **argv) {
         {"fifo", no_argument, NULL, FIFO},
         {"off", no_argument, NULL, OFF},
         {"mdoc", no_argument, NULL, MDOC},
+        {"url", required_argument, NULL, URL},
         {0},
     };
     static struct ctl ctl;
@@ -385,6 +396,7 @@ int main(int argc, char **argv) {
         case FIFO: ctl.fifo = true; break;
         case OFF: ctl.off = true; break;
         case MDOC: ctl.mdoc = true; break;
+        case URL: ctl.url = optarg; break;
         default: return usage(stderr, 2);
         }
     }
@@ -396,6 +408,7 @@ int main(int argc, char **argv) {
             continue;
         ctl.argc = argc - words;
         ctl.argv = argv + words;
+        ctl.config = path;
         log_init("boxofficectl", LOG_L_ERROR);
         if (!commands[i].needs_settings) return commands[i].run(&ctl);
         if (!conf_load(path, &ctl.conf, why, sizeof why)) return say(2, "%s", why);

@@ -80,6 +80,8 @@ struct db {
     bool keyed;
     bool begun; /* a statement of the request has been run */
     int client_fd;
+    unsigned error_number;
+    char error[256];
     struct db_stats stats;
     struct db_row row;
 };
@@ -106,6 +108,16 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
 struct db_stats db_stats(const struct db *db) { return db->stats; }
+
+const char *db_error(const struct db *db, unsigned *number_r) {
+    *number_r = db->error_number;
+    return db->error;
+}
+
+static void keep_error(struct db *db, unsigned number, const char *text) {
+    db->error_number = number;
+    snprintf(db->error, sizeof db->error, "%s", text);
+}
 
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
 
@@ -145,6 +157,7 @@ void db_free(struct db *db) {
 
 /* Says what a failure means for the transaction at work, and closes what is broken. */
 static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+    keep_error(db, number, text);
     bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
     if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
@@ -189,6 +202,7 @@ static bool connected(struct db *db) {
         uint64_t now_ms = clock_mono_ms();
         if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
         said_ms = now_ms;
+        keep_error(db, mysql_errno(m), mysql_error(m));
         mysql_close(m);
         return false;
     }

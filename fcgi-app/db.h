@@ -79,6 +79,9 @@ bool db_outcome_unknown(const struct db *db);
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
 
+/* What the server or the client library said last, and its number (0 and "": nothing yet). For people. */
+const char *db_error(const struct db *db, unsigned *number_r);
+
 /* Since the handle was made. */
 struct db_stats {
     uint64_t statements, retries, reconnects, time_ns;
