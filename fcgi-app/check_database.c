@@ -154,6 +154,23 @@ static bool contains(const struct versions *list, unsigned v) {
     return false;
 }
 
+static void take_found(void *ctx, const struct db_row *row) {
+    (void)row;
+    *(bool *)ctx = true;
+}
+
+/* That a procedure is there is not seen when a CALL is prepared. A dump without --routines restores none. */
+static void check_statement(struct check *c, enum stmt s) {
+    unsigned number;
+    size_t len;
+    bool found = false;
+    const char *procedure = stmt_procedure(s, &len);
+    if (db_prepare(c->db, s))
+        check_wrong(c, "it does not fit statement %s: %s", stmt_name(s), db_error(c->db, &number));
+    else if (procedure && !db_run(c->db, STMT_CHECK_PROCEDURE, DB_ARGS(DB_BYTES(procedure, len)), take_found, &found, NULL) && !found)
+        check_wrong(c, "the procedure %.*s is not there, or may not be called: restore it from sql_dir, or from a dump with routines", (int)len, procedure);
+}
+
 void check_schema(struct check *c) {
     static struct versions known, has;
     unsigned number, lacking = 0;
@@ -170,8 +187,7 @@ void check_schema(struct check *c) {
     if (lacking) check_wrong(c, "%u of %zu migrations have not been run: boxofficectl migrate", lacking, known.count);
     for (size_t i = 0; i < has.count; i++)
         if (!contains(&known, has.v[i])) check_wrong(c, "it has migration %u, which this program does not know: install a newer one", has.v[i]);
-    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++)
-        if (db_prepare(c->db, s)) check_wrong(c, "it does not fit statement %s: %s", stmt_name(s), db_error(c->db, &number));
+    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++) check_statement(c, s);
     if (c->result == RESULT_OK) check_ok(c, "version %u, and all %d statements fit", has.v[has.count - 1], (int)STMT_COUNT);
 }
 

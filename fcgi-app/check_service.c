@@ -76,12 +76,16 @@ void check_socket(struct check *c) {
 }
 
 void check_workers(struct check *c) {
+    /* One is busy with us, and another may still be closing the connection of before. */
+    for (int look = 0; look < 3 && c->pool.busy > 1 && c->pool.idle == 0; look++) {
+        clock_sleep_ms(100);
+        read_status(c);
+    }
     uint64_t running = c->pool.busy + c->pool.idle;
     if (running < c->pool.workers)
         check_warning(c, "%" PRIu64 " of %" PRIu64 " run: the log says why others end", running, c->pool.workers);
     if (c->pool.workers != c->conf.workers)
         check_warning(c, "started with %" PRIu64 ", and the settings say %" PRIu64 ": restart", c->pool.workers, c->conf.workers);
-    /* One is busy with us. */
     if (running > 1 && c->pool.idle == 0) check_warning(c, "all %" PRIu64 " are busy: raise workers, or see what the database is busy with", running);
     if (c->result == RESULT_OK) check_ok(c, "%" PRIu64 ", %" PRIu64 " idle", running, c->pool.idle);
 }

@@ -121,6 +121,12 @@ static void keep_error(struct db *db, unsigned number, const char *text) {
 
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
 
+const char *stmt_procedure(enum stmt id, size_t *len_r) {
+    if (strncmp(stmts[id].sql, "CALL ", 5) != 0) return NULL;
+    *len_r = strcspn(stmts[id].sql + 5, "(");
+    return stmts[id].sql + 5;
+}
+
 struct db *db_new(const struct conf *conf) {
     struct db *db = calloc(1, sizeof *db);
     if (!db) return NULL;

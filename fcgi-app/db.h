@@ -102,6 +102,8 @@ extern struct db_fault db_fault;
 /* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
 enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
 const char *stmt_name(enum stmt id);
+/* The name of the procedure that it calls, up to the bracket behind it; NULL when it calls none. */
+const char *stmt_procedure(enum stmt id, size_t *len_r);
 
 /* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
 bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;
