@@ -77,13 +77,14 @@ struct db_row {
 struct db {
     const struct conf *conf;
     char password[256];
-    char why[300]; /* the connection could not be opened */
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *prepared[STMT_COUNT];
     enum outcome outcome;
     bool keyed;
     bool begun; /* a statement of the request has been run */
     int client_fd;
+    unsigned error_number;
+    char error[256];
     struct db_stats *stats; /* or NULL */
     struct db_row row;
 };
@@ -125,12 +126,28 @@ static void count_trouble(struct db *db, enum db_trouble trouble) {
     if (db->stats) count(&db->stats->trouble[trouble], 1);
 }
 
+const char *db_error(const struct db *db, unsigned *number_r) {
+    *number_r = db->error_number;
+    return db->error;
+}
+
+static void keep_error(struct db *db, unsigned number, const char *text) {
+    db->error_number = number;
+    snprintf(db->error, sizeof db->error, "%s", text);
+}
+
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
 
 bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) {
     if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0) return true;
     snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file, strerror(errno));
     return false;
+}
+
+const char *stmt_procedure(enum stmt id, size_t *len_r) {
+    if (strncmp(stmts[id].sql, "CALL ", 5) != 0) return NULL;
+    *len_r = strcspn(stmts[id].sql + 5, "(");
+    return stmts[id].sql + 5;
 }
 
 struct db *db_new(const struct conf *conf) {
@@ -169,6 +186,7 @@ void db_free(struct db *db) {
 
 /* Says what a failure means for the transaction at work, and closes what is broken. */
 static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+    keep_error(db, number, text);
     bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
     if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
         number == ER_NO_PROCEDURE) {
@@ -233,10 +251,10 @@ static bool connected(struct db *db) {
                             CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
         static uint64_t said_ms;
         uint64_t now_ms = clock_mono_ms();
-        snprintf(db->why, sizeof db->why, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
-        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "%s", db->why);
+        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
         said_ms = now_ms;
         count_trouble(db, DB_UNREACHABLE);
+        keep_error(db, mysql_errno(m), mysql_error(m));
         mysql_close(m);
         return false;
     }
@@ -471,7 +489,7 @@ bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
     if (value_size) *value_r = 0;
     if (!connected(db)) {
-        snprintf(why_r, why_size, "%s; see the database_… settings", *db->why ? db->why : "no memory");
+        snprintf(why_r, why_size, "can't connect to the database: %u %s; see the database_… settings", db->error_number, db->error);
         return false;
     }
     int more = mysql_real_query(db->mysql, sql, strlen(sql));

@@ -82,6 +82,9 @@ bool db_outcome_unknown(const struct db *db);
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
 
+/* What the server or the client library said last, and its number (0 and "": nothing yet). For people. */
+const char *db_error(const struct db *db, unsigned *number_r);
+
 /* What went wrong, for statistics. */
 enum db_trouble {
     DB_RUN_AGAIN,       /* a deadlock, a lock not got in time: the transaction was undone */
@@ -115,6 +118,8 @@ extern struct db_fault db_fault;
 /* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
 enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
 const char *stmt_name(enum stmt id);
+/* The name of the procedure that it calls, up to the bracket behind it; NULL when it calls none. */
+const char *stmt_procedure(enum stmt id, size_t *len_r);
 
 /* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
 bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;
