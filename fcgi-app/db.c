@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Server and client error numbers that mean something here; of MariaDB and MySQL alike. */
 enum {
@@ -22,6 +23,7 @@ enum {
     ER_DUP = 1062,
     ER_CHECKREAD = 1020, /* record has changed since last read */
     ER_LOCK_WAIT = 1205,
+    ER_NO_PROCEDURE = 1305, /* a migration is just replacing it */
     ER_DEADLOCK = 1213,
     ER_READ_ONLY = 1290,
     ER_KILLED = 1927, /* MariaDB: connection was killed */
@@ -82,6 +84,8 @@ struct db {
     bool keyed;
     bool begun; /* a statement of the request has been run */
     int client_fd;
+    unsigned error_number;
+    char error[256];
     struct db_stats *stats; /* or NULL */
     struct {
         enum stmt id;
@@ -128,7 +132,29 @@ static void count_trouble(struct db *db, enum db_trouble trouble) {
     if (db->stats) count(&db->stats->trouble[trouble], 1);
 }
 
+const char *db_error(const struct db *db, unsigned *number_r) {
+    *number_r = db->error_number;
+    return db->error;
+}
+
+static void keep_error(struct db *db, unsigned number, const char *text) {
+    db->error_number = number;
+    snprintf(db->error, sizeof db->error, "%s", text);
+}
+
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
+
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) {
+    if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0) return true;
+    snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file, strerror(errno));
+    return false;
+}
+
+const char *stmt_procedure(enum stmt id, size_t *len_r) {
+    if (strncmp(stmts[id].sql, "CALL ", 5) != 0) return NULL;
+    *len_r = strcspn(stmts[id].sql + 5, "(");
+    return stmts[id].sql + 5;
+}
 
 struct db *db_new(const struct conf *conf) {
     struct db *db = calloc(1, sizeof *db);
@@ -166,8 +192,10 @@ void db_free(struct db *db) {
 
 /* Says what a failure means for the transaction at work, and closes what is broken. */
 static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+    keep_error(db, number, text);
     bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
-    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP) {
+    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
+        number == ER_NO_PROCEDURE) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
         db->outcome = AGAIN;
         count_trouble(db, DB_RUN_AGAIN);
@@ -188,6 +216,23 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
     return E_INTERNAL;
 }
 
+/* Over the network: never a socket of this host, not even for "localhost"; and with a CA never without TLS, nor with
+ * a server whose certificate is not for the host that was asked for. The client library checks neither unless told. */
+static void require_tcp(MYSQL *m, const char *ssl_ca) {
+    unsigned tcp = MYSQL_PROTOCOL_TCP;
+    mysql_options(m, MYSQL_OPT_PROTOCOL, &tcp);
+    if (!*ssl_ca) return;
+    mysql_options(m, MYSQL_OPT_SSL_CA, ssl_ca);
+#ifdef MARIADB_PACKAGE_VERSION
+    db_bool yes = 1;
+    mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &yes);
+    mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+#else
+    unsigned mode = SSL_MODE_VERIFY_IDENTITY;
+    mysql_options(m, MYSQL_OPT_SSL_MODE, &mode);
+#endif
+}
+
 static bool connected(struct db *db) {
     if (db->mysql) return true;
     MYSQL *m = mysql_init(NULL);
@@ -206,6 +251,7 @@ static bool connected(struct db *db) {
     mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const struct conf *c = db->conf;
     bool tcp = *c->database_host;
+    if (tcp) require_tcp(m, c->database_ssl_ca);
     if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user, *db->password ? db->password : NULL,
                             c->database_name, tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
                             CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
@@ -214,6 +260,7 @@ static bool connected(struct db *db) {
         if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
         said_ms = now_ms;
         count_trouble(db, DB_UNREACHABLE);
+        keep_error(db, mysql_errno(m), mysql_error(m));
         mysql_close(m);
         return false;
     }
@@ -470,7 +517,7 @@ bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
     if (value_size) *value_r = 0;
     if (!connected(db)) {
-        snprintf(why_r, why_size, "can't connect to the database; see the database_… settings");
+        snprintf(why_r, why_size, "can't connect to the database: %u %s; see the database_… settings", db->error_number, db->error);
         return false;
     }
     int more = mysql_real_query(db->mysql, sql, strlen(sql));

@@ -46,6 +46,9 @@ size_t db_row_columns(const struct db_row *row);
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
 
+/* Whether database_password_file, if any, can be read. False with a line for people in why_r. */
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) MUST_USE;
+
 /* A handle without a connection: that is opened by the first statement. One per process or thread, never
  * across a fork. NULL when the password file can't be read (logged). The settings must outlive it. */
 struct db *db_new(const struct conf *conf) MUST_USE;
@@ -82,6 +85,9 @@ void db_rollback(struct db *db);
 /* Which statements the request has run, and how long each took: "QUEUE_JOIN 812 us, IDEM_STORE 95 us". */
 void db_ran(const struct db *db, char *text_r, size_t size);
 
+/* What the server or the client library said last, and its number (0 and "": nothing yet). For people. */
+const char *db_error(const struct db *db, unsigned *number_r);
+
 /* What went wrong, for statistics. */
 enum db_trouble {
     DB_RUN_AGAIN,       /* a deadlock, a lock not got in time: the transaction was undone */
@@ -115,6 +121,8 @@ extern struct db_fault db_fault;
 /* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
 enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
 const char *stmt_name(enum stmt id);
+/* The name of the procedure that it calls, up to the bracket behind it; NULL when it calls none. */
+const char *stmt_procedure(enum stmt id, size_t *len_r);
 
 /* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
 bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;

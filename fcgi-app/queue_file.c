@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool queue_file_write(const char *dir, const struct board_queue *queue) {
@@ -30,7 +31,8 @@ bool queue_file_write(const char *dir, const struct board_queue *queue) {
     snprintf(path, sizeof path, "%s/%" PRIu64 ".json", dir, queue->concert);
     snprintf(aside, sizeof aside, "%s/.%" PRIu64 ".next", dir, queue->concert);
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+    /* For nginx, whatever the umask. */
+    bool ok = fd >= 0 && fchmod(fd, 0644) == 0 && write(fd, text, len) == (ssize_t)len;
     if (fd >= 0 && close(fd)) ok = false;
     if (ok) ok = rename(aside, path) == 0;
     if (!ok) log_line(LOG_L_WARNING, "queue_state_dir: %s: %s", path, strerror(errno));

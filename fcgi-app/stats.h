@@ -20,6 +20,7 @@ typedef _Atomic uint64_t stats_count;
 struct stats_worker {
     stats_count pid;           /* 0: not running */
     stats_count busy_since_ms; /* monotonic; 0: idle */
+    stats_count turned_ms;     /* monotonic: when its loop last turned, at least once a second while idle; 0: not yet */
     stats_count started_ms;    /* monotonic */
     stats_count restarts;
     stats_count leave; /* set by the master before TERM: a busy worker looks here, not at signals */
@@ -37,6 +38,7 @@ struct stats {
     /* written by the ticker */
     stats_count ticker_pid, ticker_restarts, admitted, ended, holds_expired;
     stats_count ticks, tick_us, last_tick_us; /* how many, how long in all, the last one */
+    stats_count ticker_turned_ms;              /* monotonic: when it was last at work, database or not; 0: not yet */
     stats_count queues;                       /* that it sees; the board may have room for fewer */
     stats_count database_seen_ms;             /* monotonic: it answered */
     stats_count nginx_errors_known, nginx_errors[E_COUNT]; /* answers with an error that nginx made itself */

@@ -129,6 +129,9 @@ static enum err purge_work(void *ctx) {
     return idem_purge(w->t->db, w->t->conf->tick_batch, &w->ended);
 }
 
+/* For the master: not stuck. In each step that may wait for the database. */
+static void turn(struct ticker *t) { atomic_store_explicit(&t->stats->ticker_turned_ms, clock_mono_ms(), memory_order_relaxed); }
+
 /* Ends and lets in where the last look says so. True when anything changed. */
 static bool act(struct ticker *t) {
     bool changed = false;
@@ -145,6 +148,7 @@ static bool act(struct ticker *t) {
         if (!k->overdue && (q->waiting == 0 || q->active >= q->max_active || q->paused || !k->open)) continue;
         for (int round = 0; round < ROUNDS_MAX; round++) {
             struct work w = {.t = t, .concert = {q->concert}};
+            turn(t);
             if (db_transaction(t->db, false, tick_work, &w)) break;
             stats_add(&t->stats->ended, w.ended);
             stats_add(&t->stats->admitted, w.admitted);
@@ -206,6 +210,7 @@ static enum err publish(struct ticker *t, size_t i) {
     struct board_queue *q = &t->row[i];
     uint64_t now_ms = clock_mono_ms();
     enum err e;
+    turn(t);
     q->seats = k->queue.seats;
     uint64_t rest_ms = q->active || q->event_seq != k->counted_seq ? SEATS_BUSY_MS : SEATS_IDLE_MS;
     if (rest_ms < k->counting_ms * SEATS_SHARE) rest_ms = k->counting_ms * SEATS_SHARE;
@@ -276,6 +281,7 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
      * rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
         uint64_t began_ns = clock_mono_ns();
+        turn(&t);
         db_begin(t.db, -1);
         enum err e = tick(&t);
         uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;

@@ -119,6 +119,7 @@ int worker_run(const struct worker *w) {
     uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
 
     while (!stop && !stats_get(&w->slot->leave) && share > 0) {
+        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
         /* Now and then not: a worker whose master was killed is told by TERM alone. */
         int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
         if (fd < 0) continue;

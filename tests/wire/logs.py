@@ -3,12 +3,11 @@ import json
 import os
 import re
 import select
-import socket
-import struct
 import subprocess
 import threading
 import time
 
+import fastcgi
 from client import API
 from common import anybody, concert, joined, service, user
 from stack import TOP_BUILDDIR, wait_for
@@ -73,22 +72,6 @@ def nginx_notes_neither_queries_nor_headers():
     assert "seen-by-nobody" not in noted()[0] and who.access not in noted()[0]
 
 
-def fastcgi(path, params):
-    """One request straight to a worker; its answer's head and body."""
-    def pair(name, value):
-        return bytes([len(name), len(value)]) + name.encode() + value.encode()
-
-    def record(kind, content):
-        return struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
-
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(10)
-        s.connect(path)
-        s.sendall(record(1, struct.pack(">HB5x", 1, 0)) + record(4, b"".join(pair(*p) for p in params.items())) + record(4, b"") + record(5, b""))
-        got = b"".join(iter(lambda: s.recv(65536), b""))
-    return got
-
-
 JOURNAL = r"""
 set -e
 mount --make-rprivate /
@@ -125,7 +108,7 @@ def the_journal_gets_fields():
     with subprocess.Popen(["unshare", "-m", "bash", "-c", JOURNAL, "bash", program, "--config", path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as there:
         try:
             wait_for(lambda: os.path.exists(own["listen_socket"]), 20, "a service under the journal")
-            got = fastcgi(own["listen_socket"], {"REQUEST_METHOD": "GET", "DOCUMENT_URI": API + "/concerts/0\nPRIORITY=0", "REQUEST_ID": "abc123\nMESSAGE=forged"})
+            got = fastcgi.ask(own["listen_socket"], {"REQUEST_METHOD": "GET", "DOCUMENT_URI": API + "/concerts/0\nPRIORITY=0", "REQUEST_ID": "abc123\nMESSAGE=forged"})
             assert b"404" in got, got
 
             def entries():
