@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
-  libssl-dev nginx-light mariadb-server-core mariadb-client-core openssl curl procps python3 python3-yaml python3-jsonschema wrk"
+  libssl-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps python3 python3-yaml python3-jsonschema wrk"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
