@@ -20,6 +20,18 @@ static int is_migration(const struct dirent *entry) {
     return len > 8 && strcmp(entry->d_name + len - 4, ".sql") == 0 && sscanf(entry->d_name, "%3u_", &version) == 1;
 }
 
+size_t migrations_in(const char *dir, unsigned version_r[MIGRATIONS_MAX]) {
+    struct dirent **files;
+    size_t count = 0;
+    int n = scandir(dir, &files, is_migration, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (count < MIGRATIONS_MAX) version_r[count++] = (unsigned)strtoul(files[i]->d_name, NULL, 10);
+        free(files[i]);
+    }
+    if (n >= 0) free(files);
+    return count;
+}
+
 static char *read_file(const char *path) {
     FILE *f = fopen(path, "re");
     if (!f) return NULL;

@@ -19,4 +19,8 @@ bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, 
 /* Whether the database can be reached and its schema is of this release. False with a line for people in why_r. */
 bool schema_fits(const struct conf *conf, char *why_r, size_t why_size) __attribute__((warn_unused_result));
 
+#define MIGRATIONS_MAX 999
+/* The numbers of the migrations in a folder, ascending; how many, 0 when there are none or it can't be read. */
+size_t migrations_in(const char *dir, unsigned version_r[MIGRATIONS_MAX]);
+
 #endif
