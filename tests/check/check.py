@@ -178,7 +178,8 @@ def the_manual_page_has_each_check_and_no_other():
 
 @test
 def it_says_so_when_it_can_not_run():
-    for done in (check(config="/nowhere/boxoffice.conf"), check(address="localhost"), check(address="https://local host/")):
+    addresses = ("localhost", "https://local host/", "https://", "http://localhost:", "http://localhost:99999999", "http://[::1", "ftp://localhost")
+    for done in (check(config="/nowhere/boxoffice.conf"), *(check(address=a) for a in addresses)):
         assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1, done
 
 
@@ -364,7 +365,8 @@ def a_worker_that_dies_again_and_again():
         assert time.monotonic() < end, "it was never missed"
         pid = status()["workers"][0]["pid"]
         if pid:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it may have ended already
+                os.kill(pid, signal.SIGKILL)
             continue
         done = check()
         if done.rows["workers"]["result"] == "warning":
