@@ -73,23 +73,15 @@ static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const
                  took_us, slow ? " slow" : "");
 }
 
-static void count_database(const struct worker *w, const struct db *db, struct db_stats *seen) {
-    struct db_stats now = db_stats(db);
-    stats_add(&w->slot->statements, now.statements - seen->statements);
-    stats_add(&w->slot->retries, now.retries - seen->retries);
-    stats_add(&w->slot->reconnects, now.reconnects - seen->reconnects);
-    stats_add(&w->slot->database_us, (now.time_ns - seen->time_ns) / 1000);
-    *seen = now;
-}
-
 int worker_run(const struct worker *w) {
     static struct req req; /* large */
     struct resp resp = {0};
-    struct db_stats seen = {0};
     FCGX_Request fcgi;
     sigset_t blocked, waiting;
     struct db *db = db_new(w->conf);
     if (!db) return 1;
+    db_count_in(db, &w->slot->database);
+    atomic_store(&w->slot->started_ms, clock_mono_ms());
 
     sigfillset(&blocked);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
@@ -115,6 +107,7 @@ int worker_run(const struct worker *w) {
     uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
 
     while (!stop && !stats_get(&w->slot->leave) && share > 0) {
+        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
         /* Now and then not: a worker whose master was killed is told by TERM alone. */
         int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
         if (fd < 0) continue;
@@ -127,7 +120,6 @@ int worker_run(const struct worker *w) {
         FCGX_Finish_r(&fcgi);
         log_request(NULL);
         atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
-        count_database(w, db, &seen);
         share--;
     }
     resp_free(&resp);

@@ -54,17 +54,19 @@ class Answer:
 
 
 class Client:
-    """One kept connection; not for several threads at once. `watch` is called with each answer."""
+    """One kept connection; not for several threads at once. `watch` is called with each answer. `source`: the address to
+    come from (all of 127.0.0.0/8 is this host's)."""
 
-    def __init__(self, port, watch=None, host="127.0.0.1", timeout_s=30, tls=False):
+    def __init__(self, port, watch=None, host="127.0.0.1", timeout_s=30, tls=False, source=None):
         self.port, self.watch, self.host, self.timeout_s, self.tls = port, watch, host, timeout_s, tls
+        self.source = (source, 0) if source else None
         self._connection = None
 
     def _connect(self):
         if self.tls:
-            c = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout_s, context=ssl._create_unverified_context())
+            c = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout_s, source_address=self.source, context=ssl._create_unverified_context())
         else:
-            c = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
+            c = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s, source_address=self.source)
         c.connect()
         c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return c
