@@ -26,7 +26,7 @@ static const char *why_no_answer(int error) {
     case ECONNREFUSED: return "nobody listens there any more: start boxoffice-fcgi";
     case ENOTSOCK: return "it is no socket: remove it and start boxoffice-fcgi";
     case EACCES: return "this user may not connect: run this as root";
-    case EAGAIN: return "no answer in time: all workers are busy or stuck; look at the log and at the database";
+    case EAGAIN: return "no answer in time: boxoffice-fcgi does not run behind it, or all workers are busy or stuck; look at the log and at the database";
     case EPROTO: return "what answers there is no boxoffice-fcgi";
     default: return strerror(error);
     }
@@ -172,6 +172,17 @@ void check_queue_files(struct check *c) {
 }
 
 /* --- nginx --- */
+
+/* What nginx answers by itself is in no other count. */
+void check_nginx_errors(struct check *c) {
+    const char *path = c->conf.nginx_errors_file;
+    if (access(path, F_OK))
+        check_warning(c, "nginx's own errors are not counted: %s: %s; name the same file in nginx_errors_file and in the site", path, strerror(errno));
+    else if (c->service.pid && !who_may(&c->service, path, R_OK))
+        check_warning(c, "nginx's own errors are not counted: the service (user %s) may not read %s", who_name(&c->service), path);
+    else
+        check_ok(c, "nginx's own are counted from %s", path);
+}
 
 static void expect_200(struct check *c, const char *path) {
     char why[200];
