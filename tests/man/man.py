@@ -120,7 +120,7 @@ def boxoffice_conf_has_each_setting_with_default_range_and_unit():
 def journal_fields():
     """Those that the sources write, in log.c and beside their log lines."""
     text = "".join(source(name) for name in os.listdir(os.path.join(stack.TOP_SRCDIR, "fcgi-app")) if name.endswith(".c"))
-    fields = set(re.findall(r"\b(BOXOFFICE_[A-Z_]+|PRIORITY|SYSLOG_IDENTIFIER)=", text))
+    fields = set(re.findall(r"(?:\\n|\b)(BOXOFFICE_[A-Z_]+|PRIORITY|SYSLOG_IDENTIFIER)=", text))
     for row in re.findall(r"struct log_field \w+\[\] = \{(.*?)\};", text, re.S):
         fields |= {"BOXOFFICE_" + name for name in re.findall(r'\{"([A-Z_]+)"', row)}
     return fields
