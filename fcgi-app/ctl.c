@@ -10,6 +10,8 @@
 #include "migrate.h"
 #include "queue.h"
 #include "reservation.h"
+#include "ticket.h"
+#include "token.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -301,6 +303,31 @@ static int c_reservation_show(struct ctl *ctl) {
     return print_object(ctl, o);
 }
 
+/* What to do with somebody at the door: GENUINE, CANCELLED or FORGED. */
+static int c_ticket_verify(struct ctl *ctl) {
+    static struct token_keys keys;
+    struct ticket t;
+    char why[600], seats[SEATS_TEXT_MAX];
+    if (!token_keys_load(ctl->conf.token_keys_file, &keys, why, sizeof why)) return say(2, "%s", why);
+    enum err e = ticket_verify(ctl->db, &keys, ctl->argv[0], &t);
+    if (e != E_OK && e != E_PAYMENT_NOT_FOUND && e != E_RESERVATION_ENDED) return fail(e);
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "verdict", e == E_OK ? "GENUINE" : e == E_RESERVATION_ENDED ? "CANCELLED" : "FORGED");
+    if (e != E_PAYMENT_NOT_FOUND) {
+        seat_numbers_text(&t.seats, seats);
+        json_add_u64(o, "paymentId", t.payment.v);
+        json_add_u64(o, "reservationId", t.reservation.v);
+        json_add_text(o, "concert", t.title);
+        json_add_text(o, "venue", t.venue);
+        json_add_time(o, "startsAt", t.starts_at_ms);
+        json_add_u64(o, "performanceId", t.performance.v);
+        json_add_text(o, "seats", seats);
+        json_add_time(o, "paidAt", t.paid_at_ms);
+    }
+    print_object(ctl, o);
+    return e ? 1 : 0;
+}
+
 static int c_audit(struct ctl *ctl) {
     struct json_object *checks = ctl->json ? json_object_new_array() : NULL;
     bool both = !ctl->sale && !ctl->fifo;
@@ -334,6 +361,7 @@ static const struct {
     {"queue", "drain", 1, true, c_queue_drain, "queue drain CONCERT_ID [--off]"},
     {"user", "show", 1, true, c_user_show, "user show USER_ID"},
     {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
+    {"ticket", "verify", 1, true, c_ticket_verify, "ticket verify CODE"},
     {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
     {"settings", NULL, 0, false, c_settings, "settings"},
 };

@@ -21,6 +21,7 @@ enum {
     ER_DUP = 1062,
     ER_CHECKREAD = 1020, /* record has changed since last read */
     ER_LOCK_WAIT = 1205,
+    ER_NO_PROCEDURE = 1305, /* a migration is just replacing it */
     ER_DEADLOCK = 1213,
     ER_READ_ONLY = 1290,
     ER_KILLED = 1927, /* MariaDB: connection was killed */
@@ -146,7 +147,8 @@ void db_free(struct db *db) {
 /* Says what a failure means for the transaction at work, and closes what is broken. */
 static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
     bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
-    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP) {
+    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
+        number == ER_NO_PROCEDURE) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
         db->outcome = AGAIN;
         log_line(LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);

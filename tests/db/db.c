@@ -339,9 +339,20 @@ static void a_key_has_one_outcome(void) {
     CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 500);
     CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_REPLAYED);
     CU_ASSERT(k.idem.status == 201 && strcmp(k.idem.body, "{\"balance\":500}") == 0);
+    CU_ASSERT_EQUAL(idem_store(db, k.cred.user, &k.idem, 200, "{}", 2), E_INTERNAL); /* a stored answer stays */
+    CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_REPLAYED);
+    CU_ASSERT(k.idem.status == 201 && strcmp(k.idem.body, "{\"balance\":500}") == 0);
     idem_hash_request(&k.idem, "POST", "/x", "b", 1);
     CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_IDEMPOTENCY_KEY_REUSED);
     CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 500);
+    /* Kept for 24 hours, gone after, a batch at a time. */
+    uint64_t purged = 99;
+    CU_ASSERT(idem_purge(db, 100, &purged) == E_OK && purged == 0);
+    script("UPDATE idempotency_key SET created_at_ms = created_at_ms - 86400000 WHERE idem_key = 'once'");
+    CU_ASSERT(idem_purge(db, 0, &purged) == E_OK && purged == 0);
+    CU_ASSERT(idem_purge(db, 100, &purged) == E_OK && purged == 1);
+    CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_OK);
+    CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 1000);
     idem_clear(&k.idem);
 }
 
@@ -468,6 +479,7 @@ static void the_audit_finds_planted_damage(void) {
          "INSERT INTO reservation_event SELECT * FROM gone; DROP TABLE gone"},
         {"UPDATE place SET ended_at_ms = ended_at_ms + 1 WHERE state = 'COMPLETED'", "UPDATE place SET ended_at_ms = ended_at_ms - 1 WHERE state = 'COMPLETED'"},
         {"INSERT INTO idempotency_key (user_id, idem_key, request_hash, created_at_ms) SELECT user_id, 'bad', REPEAT('x', 32), 1 FROM user LIMIT 1", "DELETE FROM idempotency_key WHERE idem_key = 'bad'"},
+        {"INSERT INTO idempotency_key (user_id, idem_key, request_hash, status, body, created_at_ms) SELECT user_id, 'bad', REPEAT('x', 32), 0, '', 1 FROM user LIMIT 1", "DELETE FROM idempotency_key WHERE idem_key = 'bad'"},
         {"CREATE TABLE gone AS SELECT * FROM seat ORDER BY performance_id, seat_number LIMIT 1; DELETE s FROM seat s JOIN gone g ON g.performance_id = s.performance_id AND g.seat_number = s.seat_number",
          "INSERT INTO seat SELECT * FROM gone; DROP TABLE gone"},
         {"UPDATE reservation SET place_number = place_number + 100000 ORDER BY reservation_id LIMIT 1", "UPDATE reservation SET place_number = place_number - 100000 ORDER BY reservation_id LIMIT 1"},

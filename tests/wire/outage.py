@@ -130,7 +130,7 @@ def without_workers_nginx_says_so():
 def a_frozen_database_does_not_keep_everybody():
     """Its port answers, and nothing else does: what is asked ends by itself."""
     with nobody_restarts():
-        service("limited").kill("mariadbd", signal.SIGSTOP)
+        service("limited").freeze("mariadbd")
         try:
             answer = _kept["who"].balance()
             assert answer.status == 503 and answer.took_s < 5, f"{answer.took_s:.1f} s: {answer}"
