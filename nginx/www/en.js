@@ -38,7 +38,7 @@ export const en = {
   placeLeft: 'You left the line.',
   placeExpired: 'Your time in this line has run out.',
 
-  peopleAhead: ({ n }) => (n === 1 ? 'person ahead of you' : 'people ahead of you'),
+  peopleAhead: ({ n }) => (n === 0 ? 'people ahead of you: you are next' : n === 1 ? 'person ahead of you' : 'people ahead of you'),
   aheadTitle: '{n} ahead',
   progress: 'How far you have come',
   yourNumber: 'Your number',

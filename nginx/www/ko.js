@@ -38,7 +38,7 @@ export const ko = {
   placeLeft: '대기열에서 나왔습니다.',
   placeExpired: '이용 시간이 끝났습니다.',
 
-  peopleAhead: () => '명이 앞에 있습니다',
+  peopleAhead: ({ n }) => (n === 0 ? '명이 앞에 있습니다. 다음 차례입니다' : '명이 앞에 있습니다'),
   aheadTitle: '앞에 {n}명',
   progress: '진행 정도',
   yourNumber: '내 번호',

@@ -9,7 +9,7 @@ import { onTick } from './ticks.js';
 
 export const main = h('main', { id: 'main', tabindex: '-1' });
 const head = h('header', { class: 'top' });
-const held = h('div', { class: 'held', hidden: true });
+const held = h('aside', { class: 'held', hidden: true });
 const bar = h('p', { class: 'bar', role: 'status' });
 let shown = new AbortController();
 let again;
@@ -18,6 +18,7 @@ let again;
 export function draw(changed) {
   again = changed;
   document.documentElement.lang = language;
+  held.setAttribute('aria-label', t('holdTitle'));
   const other = language === 'ko' ? 'en' : 'ko';
   head.replaceChildren(
     h('a', { class: 'skip', href: '#main', onclick: (e) => { e.preventDefault(); main.focus(); } }, t('skip')),

@@ -1,4 +1,5 @@
 // What the tests share: TAP, buyers in browsers of their own, concerts, and looking at a page from all sides.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -24,6 +25,7 @@ export const { ko } = await texts('nginx/www/ko.js');
 
 const tests = [];
 export const test = (name, f) => tests.push({ name, f });
+export const last = (name, f) => tests.push({ name, f, last: true }); // when all others are done
 export function check(true_, what) {
   if (!true_) throw new Error(what);
 }
@@ -43,8 +45,37 @@ export async function wait(true_, what, ms = WAIT_MS) {
   }
 }
 
+const LANES = 3; // tests at a time: most of a test is waiting
+const lane = new AsyncLocalStorage(); // the buyers of the test that runs
 let browser;
-let buyers = [];
+let done = 0;
+let failed = 0;
+
+async function one({ name, f }) {
+  const began = Date.now();
+  const buyers = [];
+  let error = null;
+  try {
+    await lane.run(buyers, f);
+    for (const b of buyers) same(b.complaints, [], 'the browser complains, or asks elsewhere');
+  } catch (e) {
+    error = e;
+  }
+  done++;
+  const lines = [];
+  if (error) {
+    failed++;
+    lines.push(error.stack.slice(0, 3000));
+    for (const [i, b] of buyers.entries()) {
+      const picture = join(TEST_PICTURES, `failed-${done}-${i + 1}.png`);
+      lines.push(`at ${b.page.url()}: ${(await b.page.locator('main').innerText({ timeout: 1000 }).catch(() => '')).replace(/\s+/g, ' ').slice(0, 500)}`);
+      if (await b.page.screenshot({ path: picture, timeout: 5000 }).catch(() => null)) lines.push(picture);
+    }
+  }
+  console.log(`${error ? 'not ok' : 'ok'} ${done} - ${name}`);
+  note([...lines, `took ${((Date.now() - began) / 1000).toFixed(1)} s`].join('\n'));
+  for (const b of buyers) await b.context.close().catch(() => {});
+}
 
 export async function run() {
   const wanted = process.argv.slice(2);
@@ -52,29 +83,12 @@ export async function run() {
   mkdirSync(TEST_PICTURES, { recursive: true });
   browser = await chromium.launch({ executablePath: TEST_CHROMIUM, args: ['--disable-dev-shm-usage', '--disable-gpu'] });
   console.log(`1..${chosen.length}`);
-  let failed = 0;
-  for (const [i, { name, f }] of chosen.entries()) {
-    const began = Date.now();
-    let error = null;
-    try {
-      await f();
-      for (const b of buyers) same(b.complaints, [], 'the browser complains, or asks elsewhere');
-    } catch (e) {
-      error = e;
-    }
-    console.log(`${error ? 'not ok' : 'ok'} ${i + 1} - ${name}`);
-    if (error) {
-      failed++;
-      note(error.stack.slice(0, 3000));
-      for (const [j, b] of buyers.entries()) {
-        note(`at ${b.page.url()}: ${(await b.page.locator('main').innerText({ timeout: 1000 }).catch(() => '')).slice(0, 500)}`);
-        await b.page.screenshot({ path: join(TEST_PICTURES, `failed-${i + 1}-${j + 1}.png`), timeout: 5000 }).catch(() => {});
-      }
-    }
-    note(`took ${((Date.now() - began) / 1000).toFixed(1)} s`);
-    for (const b of buyers) await b.context.close().catch(() => {});
-    buyers = [];
-  }
+  const queue = chosen.filter((t) => !t.last);
+  const work = async () => {
+    for (let next; (next = queue.shift());) await one(next);
+  };
+  await Promise.all(Array.from({ length: LANES }, work));
+  for (const t of chosen.filter((c) => c.last)) await one(t);
   await browser.close();
   note(`axe-core: ${axe.states} states, ${axe.passes} checks passed, ${axe.violations} violations`);
   note(`pictures are in ${TEST_PICTURES}`);
@@ -113,7 +127,7 @@ export async function buyer({ language = 'en', service = 'main', scheme = 'light
     });
   });
   who.page = await context.newPage();
-  buyers.push(who);
+  lane.getStore().push(who);
   return who;
 }
 

@@ -2,5 +2,9 @@
 import { run } from './lib.mjs';
 import './texts.mjs';
 import './sale.mjs';
+import './queue.mjs';
+import './seats.mjs';
+import './lost.mjs';
+import './everyone.mjs';
 
 await run();

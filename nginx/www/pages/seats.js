@@ -74,7 +74,8 @@ export async function seats({ signal, show, refresh }, concertId, performanceId)
     mine.clear();
     for (const n of heldHere(performanceId)) mine.add(n);
     const gone = told.filter((s) => chosen.has(s.seatNumber) && s.status !== 'AVAILABLE' && !mine.has(s.seatNumber)).map((s) => s.seatNumber);
-    if (gone.length && button.getAttribute('aria-disabled') !== 'true') lost(gone, 'justTaken');
+    // While a hold is on its way they may be one's own.
+    if (gone.length && !outbox.pending(name)) lost(gone, 'justTaken');
     for (const n of mine) chosen.delete(n);
     say(left, t('seatsFree', { n: now.availableSeats, of: number(now.totalSeats) }));
     map.update(told);
@@ -103,12 +104,12 @@ export async function seats({ signal, show, refresh }, concertId, performanceId)
   show(c.title,
     h('p', {}, h('strong', {}, when(performance.startsAt)), ' · ', performance.venue, ' · ', money(performance.price, currency())),
     pass(place, signal, refresh),
-    h('p', { class: 'legend soft small' }, ...['free', 'chosen', 'taken', 'mine'].flatMap((s) => [h('span', { class: 'key', 'data-state': s, 'aria-hidden': 'true' }), t('seat_' + s), ' ']), left),
+    h('p', { class: 'legend soft small' }, ...['free', 'chosen', 'taken', 'mine'].map((s) => h('span', {}, h('span', { class: 'key', 'data-state': s, 'aria-hidden': 'true' }), t('seat_' + s))), left),
     map.element, h('p', { class: 'soft small' }, t('mapHelp')), problems,
     h('div', { class: 'dock' }, summary, button),
     h('p', {}, h('a', { href: '#/concerts/' + concertId }, t('otherDate'))));
   // A hold whose answer was lost before the page was closed.
-  if (outbox.pending(name)) busy(button, () => hold(true)).then(drawSummary).catch((problem) => showProblem(problems, problem, { concertId }, signal));
+  if (outbox.pending(name)) hold(true).then(drawSummary).catch((problem) => showProblem(problems, problem, { concertId }, signal));
   store.onChange((changed) => changed.startsWith('hold.') && look().catch(() => {}), signal);
   let just = true;
   await poll(signal, () => (just ? (just = false) : look()), () => ({ seen: told.length > SMALL ? 5000 : 2000, hidden: 60000 }));

@@ -18,6 +18,16 @@ async function picture(id, accessKey, signal) {
   }
 }
 
+function blobOf(svg) {
+  return new Blob([svg], { type: 'image/svg+xml' });
+}
+
+// The code alone, since a phone shows that larger than a whole ticket. It is drawn as an image, in which nothing runs.
+function codeAlone(svg) {
+  const code = new DOMParser().parseFromString(svg, 'image/svg+xml').querySelector('svg svg');
+  return code ? blobOf(new XMLSerializer().serializeToString(code)) : blobOf(svg);
+}
+
 // Photo albums of phones take PNG, not SVG.
 async function png(image) {
   const scale = SAVED_PX / Math.max(image.naturalWidth, image.naturalHeight, 1);
@@ -42,10 +52,10 @@ export async function ticket({ signal, show }, id) {
   let code = notice('info', t('noPicture'), t('noPictureHelp'));
   let image = null;
   if (svg && !cancelled) {
-    const address = URL.createObjectURL(new Blob([svg], { type: 'image/svg+xml' }));
-    signal.addEventListener('abort', () => URL.revokeObjectURL(address), { once: true });
-    image = h('img', { class: 'code', src: address, alt: t('ticketAlt', { n: id, seats: payment.seatNumbers.join(', ') }) });
-    code = image;
+    const addresses = [codeAlone(svg), blobOf(svg)].map((blob) => URL.createObjectURL(blob));
+    signal.addEventListener('abort', () => addresses.forEach((a) => URL.revokeObjectURL(a)), { once: true });
+    code = h('img', { class: 'code', src: addresses[0], alt: t('ticketAlt', { n: id, seats: payment.seatNumbers.join(', ') }) });
+    image = h('img', { src: addresses[1], alt: '' }); // what is saved
   }
   show(cancelled ? t('reservationCancelled') : t('paidTitle'),
     cancelled ? notice('warn', t('ticketVoid'), t('ticketVoidHelp', { amount: money(payment.amount, payment.currency) })) : h('p', { class: 'unprinted' }, t('ticketHelp')),
