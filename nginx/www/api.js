@@ -38,15 +38,16 @@ async function once(method, path, { body, access, token, key, accept, signal }) 
   const stop = () => patience.abort();
   const timer = setTimeout(stop, ANSWER_MS_MAX);
   signal?.addEventListener('abort', stop);
+  const shared = path.startsWith('/queue/'); // by all, from caches
   const sentMs = Date.now();
   try {
     const answer = await fetch(path, {
       method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal: patience.signal,
-      credentials: 'omit', cache: 'no-store', redirect: 'error', referrerPolicy: 'no-referrer',
+      credentials: 'omit', cache: shared ? 'default' : 'no-store', redirect: 'error', referrerPolicy: 'no-referrer',
     });
     const cameMs = Date.now();
-    // The Date of an answer from a cache on the way is an old one.
-    if (!answer.headers.has('Age')) clock.sample(answer.headers.get('Date'), sentMs, cameMs);
+    // The Date of an answer from a cache is an old one.
+    if (!shared) clock.sample(answer.headers.get('Date'), sentMs, cameMs);
     const type = (answer.headers.get('Content-Type') ?? '').split(';')[0];
     if (answer.ok) {
       if (answer.status === 204) return null;

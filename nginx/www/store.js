@@ -27,8 +27,12 @@ export function get(name) {
 export function put(name, value) {
   const text = JSON.stringify(value);
   if (text === JSON.stringify(get(name))) return;
-  if (area) area.setItem(PREFIX + name, text);
-  else memory.set(name, text);
+  try {
+    if (area) area.setItem(PREFIX + name, text);
+    else memory.set(name, text);
+  } catch {
+    return; // no room: what is kept is for comfort, but for keys, which are small
+  }
   tell(name);
 }
 

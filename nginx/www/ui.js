@@ -7,6 +7,7 @@ import { onTick } from './ticks.js';
 import { Problem } from './api.js';
 
 const WARN_S = 60;
+const ENDED_MS = 500;
 
 // Told once, politely; urgently when it can't wait.
 export function announce(text, urgent = false) {
@@ -89,7 +90,8 @@ export function countdown(time, { signal, ended, warn, label }) {
     }
     if (seconds === 0 && !over) {
       over = true;
-      queueMicrotask(() => ended?.());
+      // A moment, since the service's clock is known to half a second.
+      if (ended) setTimeout(ended, ENDED_MS);
     }
   }, signal);
   return e;

@@ -21,7 +21,7 @@ test('one waits on the static file, is told what happens, and is let in by numbe
   }
   same([await count(second.page), await count(third.page)], ['0', '1'], 'people ahead');
   check((await third.page.locator('main').innerText()).includes(third.t.closeText), 'it is not told what closing the page does');
-  await wait(async () => !(await third.page.locator('.rows').innerText()).includes('…'), 'seats left');
+  await wait(async () => (await third.page.locator('.rows').innerText()).includes('50'), 'seats left');
   await look(third, 'waiting');
 
   // What is asked while one waits: the file again and again, the service hardly ever.
@@ -93,7 +93,7 @@ test('sales that are not open yet, or no more, are told', async () => {
   const past = sale({ title: 'Last Year', more: ['--sales-close', '2020-01-01T10:00:00Z'] });
   const who = await buyer();
   await joins(who, later);
-  await who.page.getByText(en.beforeHelp).waitFor();
+  await who.page.locator('main').getByText(en.beforeHelp).waitFor();
   await look(who, 'before-sales');
   await who.page.goto('/#/concerts/' + past.concertId);
   await who.page.locator('main').getByText(en.salesClosed).waitFor();

@@ -132,12 +132,12 @@ export async function checkout(page, id) {
   await look();
   const clock = countdown(r.heldUntil, { signal, label: t('holdLeft'), warn: (s) => t('holdWarn', { n: s }),
     // A payment on its way is answered by the service, not by the clock.
-    ended: () => sending || setTimeout(refresh, 300) });
+    ended: () => sending || refresh() });
   show(t('holdTitle'),
     h('p', { class: 'left-time' }, t('holdLeft'), ' ', clock),
     h('section', { class: 'card' }, rows([t('concert'), facts.title], ...aboutRows(r, facts))),
     money_, problems,
-    h('p', { class: 'actions' }, h('button', { type: 'button', class: 'quiet', onclick: release }, t('release')), h('a', { class: 'button quiet', href: seatsAddress }, t('otherSeats'))));
+    h('p', { class: 'actions' }, h('button', { type: 'button', class: 'quiet', onclick: release }, t('release'))));
   if (sending) busy(payButton, sendPayment);
   // Released or paid in another page.
   store.onChange((name, elsewhere) => elsewhere && name === 'hold.' + id && !store.get(name) && refresh(), signal);

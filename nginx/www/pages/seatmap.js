@@ -48,6 +48,7 @@ export function seatMap({ chosen, mine, toggle, price }) {
         return cell;
       })));
     }
+    grid.classList.toggle('long', list.at(-1).seatNumber > 999);
     grid.replaceChildren(...rows);
     list.forEach(drawCell);
     for (const [i, e] of [...hall.children].entries()) e.setAttribute('aria-pressed', String(i === block));
@@ -69,7 +70,7 @@ export function seatMap({ chosen, mine, toggle, price }) {
     const blocks = Math.ceil(seats.length / BLOCK);
     if (blocks < 2) return;
     if (hall.children.length !== blocks) {
-      hall.replaceChildren(...Array.from({ length: blocks }, (_, b) => h('button', { type: 'button', class: 'block', onclick: () => openBlock(b) },
+      hall.replaceChildren(...Array.from({ length: blocks }, (_, b) => h('button', { type: 'button', class: 'block', onclick: () => { openBlock(b); grid.parentElement.scrollIntoView({ block: 'nearest' }); } },
         h('canvas', { width: ROW * 6 - 1, height: (BLOCK / ROW) * 6 - 1, 'aria-hidden': 'true' }), h('span', { class: 'block-name' }), h('span', { class: 'soft small' }))));
     }
     for (const [b, button] of [...hall.children].entries()) {

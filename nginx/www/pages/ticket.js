@@ -22,10 +22,10 @@ function blobOf(svg) {
   return new Blob([svg], { type: 'image/svg+xml' });
 }
 
-// The code alone, since a phone shows that larger than a whole ticket. It is drawn as an image, in which nothing runs.
+// The code alone, since a phone shows that larger than a whole ticket: the drawing within the drawing.
 function codeAlone(svg) {
-  const code = new DOMParser().parseFromString(svg, 'image/svg+xml').querySelector('svg svg');
-  return code ? blobOf(new XMLSerializer().serializeToString(code)) : blobOf(svg);
+  const code = svg.match(/<svg x=[^]*?<\/svg>/)?.[0];
+  return blobOf(code ? code.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ') : svg);
 }
 
 // Photo albums of phones take PNG, not SVG.

@@ -1,6 +1,7 @@
 // The waiting room. It waits on the static file of the queue, which costs the service nothing, and asks the service
 // itself only when the file says that its turn has come, and now and then, as told, to keep `ahead` exact.
 import { call, get, Problem } from '../api.js';
+import * as clock from '../clock.js';
 import { h, say } from '../dom.js';
 import { about, number, stamp, t } from '../i18n.js';
 import * as store from '../store.js';
@@ -41,7 +42,7 @@ export async function waiting({ signal, show, refresh }, c, place) {
     const rate = file?.admittedPerMinute;
     const seconds = estimatedWaitSeconds ?? (rate ? (ahead * 60) / rate : null);
     const paused = file?.paused;
-    const opens = c.salesOpenAt && Date.parse(c.salesOpenAt) > Date.now() ? c.salesOpenAt : null;
+    const opens = c.salesOpenAt && Date.parse(c.salesOpenAt) > clock.now() ? c.salesOpenAt : null;
     say(estimate, opens || paused || seconds === null ? t('notKnown') : about(seconds));
     say(seats, file ? number(file.seatsLeft) : '…');
     const next = opens ? 'before' : paused ? 'paused' : file && file.seatsLeft === 0 ? 'soldOut' : '';
