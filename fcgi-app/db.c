@@ -55,6 +55,7 @@ enum outcome {
 #define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
+#define RAN_MAX 16
 
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
 
@@ -86,6 +87,11 @@ struct db {
     unsigned error_number;
     char error[256];
     struct db_stats *stats; /* or NULL */
+    struct {
+        enum stmt id;
+        uint64_t us;
+    } ran[RAN_MAX]; /* by the request, the first ones */
+    size_t ran_count;
     struct db_row row;
 };
 
@@ -266,6 +272,7 @@ static bool connected(struct db *db) {
 void db_begin(struct db *db, int client_fd) {
     db->begun = false;
     db->client_fd = client_fd;
+    db->ran_count = 0;
 }
 
 static enum err first_statement(struct db *db) {
@@ -412,11 +419,7 @@ static unsigned fault_after(struct db *db, enum stmt id) {
 #define fault_after(db, id) 0u
 #endif
 
-enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
-                uint64_t *affected_r) {
-    uint64_t began_ns = clock_mono_ns();
-    enum err e = db->begun ? E_OK : first_statement(db);
-    if (e || (e = db_prepare(db, id))) return e;
+static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx, uint64_t *affected_r) {
     MYSQL_STMT *s = db->prepared[id];
     MYSQL_BIND bind[16] = {0};
     if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {
@@ -449,12 +452,37 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
     }
     if (!number) number = fault_after(db, id);
     forget_long_columns(&db->row);
-    if (db->stats) {
-        count(&db->stats->runs[id], 1);
-        count(&db->stats->time_us[id], (clock_mono_ns() - began_ns) / 1000);
-    }
     if (number) return failed(db, number, mysql_stmt_error(s), stmts[id].name, commits);
     return code;
+}
+
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
+                uint64_t *affected_r) {
+    uint64_t began_ns = clock_mono_ns();
+    enum err e = db->begun ? E_OK : first_statement(db);
+    if (e) return e;
+    /* Connecting is part of it. */
+    e = db_prepare(db, id);
+    if (!e) e = execute(db, id, nargs, args, each, ctx, affected_r);
+    uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
+    if (db->stats) {
+        count(&db->stats->runs[id], 1);
+        count(&db->stats->time_us[id], took_us);
+    }
+    if (db->ran_count < RAN_MAX) {
+        db->ran[db->ran_count].id = id;
+        db->ran[db->ran_count].us = took_us;
+    }
+    db->ran_count++;
+    return e;
+}
+
+void db_ran(const struct db *db, char *text_r, size_t size) {
+    size_t n = 0;
+    *text_r = 0;
+    for (size_t i = 0; i < db->ran_count && i < RAN_MAX && n < size; i++)
+        n += (size_t)snprintf(text_r + n, size - n, "%s%s %" PRIu64 " us", i ? ", " : "", stmts[db->ran[i].id].name, db->ran[i].us);
+    if (db->ran_count > RAN_MAX && n < size) snprintf(text_r + n, size - n, " and %zu more", db->ran_count - RAN_MAX);
 }
 
 void db_rollback(struct db *db) {

@@ -149,6 +149,9 @@ def expect(answer, status, code=None):
     return answer.json if answer.raw else None
 
 
+secrets = set()  # all that users were given, and nobody else is to see
+
+
 class User(Client):
     """Somebody with an access key, and tokens by concert. Methods named after what one does return Answers."""
 
@@ -157,6 +160,7 @@ class User(Client):
         made = expect(self.call("POST", API + "/users", {"name": name}), 201)
         self.user_id, self.access = made["userId"], made["accessKey"]
         self.tokens = {}
+        secrets.add(self.access)
         if balance:
             expect(self.charge(balance), 201)
 
@@ -176,6 +180,7 @@ class User(Client):
         answer = self.post(f"/concerts/{concert}/queue", key=key, **more)
         if answer.status in (200, 201):
             self.tokens[concert] = answer.json["token"]
+            secrets.add(self.tokens[concert])
         return answer
 
     def with_token(self, concert, method, path, body=None, **more):
