@@ -38,6 +38,7 @@ static const struct {
     {"nginx limits", NGINX, check_limits},
     {"nginx certificate", NGINX, check_certificate},
     {"nginx open files", NGINX, check_open_files},
+    {"nginx errors", SETTINGS, check_nginx_errors},
     {"socket access", SETTINGS, check_socket_access},
     {"socket backlog", SETTINGS, check_backlog},
     {"queue folder", SETTINGS, check_queue_dir},

@@ -4,8 +4,10 @@
 #include "migrate.h"
 
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SKEW_MS_MAX 1000
 #define SPARE_CONNECTIONS 10 /* for operators, backups, and who watches */
@@ -35,13 +37,27 @@ static const char *advice(unsigned number) {
     switch (number) {
     case 1040: return "raise max_connections, or lower workers";
     case 1044: return "grant database_user its rights on database_name";
-    case 1045: return "look at database_user and database_password_file";
+    case 1045: return "look at database_user and database_password_file, or run this as root or as that user";
     case 1049: return "create it, then: boxofficectl migrate";
     case 2002:
     case 2003: return "does it run? look at database_socket, or database_host and database_port";
     case 2005: return "look at database_host";
     default: return "see the database_ settings";
     }
+}
+
+/* A database that knows its users by their system accounts is to see that account, not root. */
+static enum err open_as_service(struct check *c) {
+    const struct conf *conf = &c->conf;
+    bool by_account = !*conf->database_host && !*conf->database_password_file;
+    const struct passwd *account = by_account && geteuid() == 0 ? getpwnam(conf->database_user) : NULL;
+    if (account && seteuid(account->pw_uid)) return E_INTERNAL;
+    enum err e = db_run(c->db, STMT_DB_PING, 0, NULL, NULL, NULL, NULL);
+    return account && seteuid(0) ? E_INTERNAL : e;
+}
+
+static bool is_here(const char *host) {
+    return !*host || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
 }
 
 void check_database(struct check *c) {
@@ -53,7 +69,7 @@ void check_database(struct check *c) {
         check_unchecked(c, "database_password_file can't be read");
         return;
     }
-    if (db_run(c->db, STMT_DB_PING, 0, NULL, NULL, NULL, NULL)) {
+    if (open_as_service(c)) {
         const char *text = db_error(c->db, &number);
         check_wrong(c, "%s: %s", text, advice(number));
         return;
@@ -66,6 +82,8 @@ void check_database(struct check *c) {
     c->skew_ms = (int64_t)a.now_ms - (int64_t)(before_ms + (clock_wall_ms() - before_ms) / 2);
     c->database_answers = true;
     if (c->server.read_only) check_wrong(c, "it is read-only: is it a replica? SET GLOBAL read_only = 0, or name another database_host");
+    if (!is_here(conf->database_host) && !*conf->database_ssl_ca)
+        check_warning(c, "all that is said to %s can be read on the way: set database_ssl_ca", conf->database_host);
     if (c->result == RESULT_OK)
         check_ok(c, "%s at %s", conf->database_name, *conf->database_host ? conf->database_host : conf->database_socket);
 }
@@ -80,60 +98,6 @@ void check_database_version(struct check *c) {
         check_wrong(c, "%s is too old: MariaDB 10.6 or MySQL 8.4 or later is needed", v);
     else
         check_ok(c, "%s", v);
-}
-
-/* --- rights --- */
-
-static const char *const needed[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "EXECUTE"};
-#define NEEDED (sizeof needed / sizeof needed[0])
-
-struct rights {
-    const char *database;
-    bool has[NEEDED], all_on_server, may_grant;
-};
-
-/* `*.*`, or `name`.anything, where the name may have \_ for _ and end in %. */
-static bool covers(const char *object, const char *database) {
-    if (strncmp(object, "PROCEDURE ", 10) == 0) object += 10;
-    if (*object == '*') return true;
-    if (*object == '`') object++;
-    for (; *object && *object != '`' && *object != '.'; object++, database++) {
-        if (*object == '%') return true;
-        if (*object == '\\') object++;
-        if (*object != *database) return false;
-    }
-    return *database == 0;
-}
-
-/* GRANT privileges ON object TO user [WITH GRANT OPTION] */
-static void take_grant(void *ctx, const struct db_row *row) {
-    struct rights *r = ctx;
-    const char *text = db_row_text(row, 0, NULL), *on = strstr(text, " ON "), *to = on ? strstr(on, " TO ") : NULL;
-    if (strncmp(text, "GRANT ", 6) != 0 || !to) return;
-    const char *object = on + 4;
-    bool all = strncmp(text + 6, "ALL PRIVILEGES", 14) == 0, server = strncmp(object, "*.*", 3) == 0;
-    for (size_t i = 0; covers(object, r->database) && i < NEEDED; i++) {
-        const char *found = strstr(text, needed[i]);
-        r->has[i] |= all || (found && found < on);
-    }
-    const char *super = strstr(text, "SUPER");
-    r->all_on_server |= server && (all || (super && super < on));
-    r->may_grant |= strstr(to, "WITH GRANT OPTION") != NULL;
-}
-
-void check_database_rights(struct check *c) {
-    struct rights r = {.database = c->conf.database_name};
-    const char *user = c->conf.database_user;
-    unsigned number;
-    if (db_run(c->db, STMT_CHECK_GRANTS, 0, NULL, take_grant, &r, NULL)) {
-        check_unchecked(c, "the database does not show them: %s", db_error(c->db, &number));
-        return;
-    }
-    for (size_t i = 0; i < NEEDED; i++)
-        if (!r.has[i]) check_wrong(c, "%s lacks %s: GRANT %s ON %s.* TO that user", user, needed[i], needed[i], c->conf.database_name);
-    if (r.all_on_server) check_warning(c, "%s may do anything on the whole server (ALL or SUPER ON *.*): REVOKE it", user);
-    if (r.may_grant) check_warning(c, "%s may pass its rights on: REVOKE GRANT OPTION from it", user);
-    if (c->result == RESULT_OK) check_ok(c, "%s has what is needed on %s and nothing of the server", user, c->conf.database_name);
 }
 
 /* --- schema --- */
@@ -165,6 +129,7 @@ static void check_statement(struct check *c, enum stmt s) {
     size_t len;
     bool found = false;
     const char *procedure = stmt_procedure(s, &len);
+    if (s == STMT_MIGRATION_ADD) return; /* for another user: database_migrate_user */
     if (db_prepare(c->db, s))
         check_wrong(c, "it does not fit statement %s: %s", stmt_name(s), db_error(c->db, &number));
     else if (procedure && !db_run(c->db, STMT_CHECK_PROCEDURE, DB_ARGS(DB_BYTES(procedure, len)), take_found, &found, NULL) && !found)
@@ -187,7 +152,9 @@ void check_schema(struct check *c) {
     if (lacking) check_wrong(c, "%u of %zu migrations have not been run: boxofficectl migrate", lacking, known.count);
     for (size_t i = 0; i < has.count; i++)
         if (!contains(&known, has.v[i])) check_wrong(c, "it has migration %u, which this program does not know: install a newer one", has.v[i]);
-    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++) check_statement(c, s);
+    /* Writing down a migration is for the user that migrates, who may be another. */
+    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++)
+        if (s != STMT_MIGRATION_ADD) check_statement(c, s);
     if (c->result == RESULT_OK) check_ok(c, "version %u, and all %d statements fit", has.v[has.count - 1], (int)STMT_COUNT);
 }
 
@@ -216,7 +183,7 @@ void check_connections(struct check *c) {
 
 void check_database_disk(struct check *c) {
     const char *host = c->conf.database_host;
-    if (*host && strcmp(host, "localhost") != 0 && strncmp(host, "127.", 4) != 0 && strcmp(host, "::1") != 0)
+    if (!is_here(host))
         check_unchecked(c, "the database is on %s: watch its disk there", host);
     else
         check_disk(c, c->server.datadir);

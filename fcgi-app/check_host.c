@@ -44,19 +44,21 @@ static bool secret_file(struct check *c, const char *path, const char *setting) 
     return true;
 }
 
-void check_password_file(struct check *c) {
-    const char *path = c->conf.database_password_file;
+static void password_file(struct check *c, const char *path, const char *setting) {
     char line[256] = "";
-    if (!*path) {
-        check_ok(c, "none: database_password_file is empty");
-        return;
-    }
-    if (!secret_file(c, path, "database_password_file")) return;
+    if (!*path || !secret_file(c, path, setting)) return;
     FILE *f = fopen(path, "re");
     if (!f || !fgets(line, sizeof line, f) || *line == '\n') check_wrong(c, "%s has no first line: write the password there", path);
     if (f) fclose(f);
-    memset(line, 0, sizeof line);
-    if (c->result == RESULT_OK) check_ok(c, "%s", path);
+    explicit_bzero(line, sizeof line);
+}
+
+void check_password_file(struct check *c) {
+    const struct conf *conf = &c->conf;
+    bool none = !*conf->database_password_file && !*conf->database_migrate_password_file;
+    password_file(c, conf->database_password_file, "database_password_file");
+    password_file(c, conf->database_migrate_password_file, "database_migrate_password_file");
+    if (c->result == RESULT_OK) check_ok(c, "%s", none ? "none: the database knows its users by their system accounts" : "for their readers only");
 }
 
 void check_token_keys(struct check *c) {
@@ -74,7 +76,7 @@ void check_token_keys(struct check *c) {
     if (days > KEY_AGE_DAYS_MAX)
         check_warning(c, "no new key for %ld days: add a line on top of %s and send HUP to the master", days, path);
     if (c->result == RESULT_OK) check_ok(c, "%zu in %s, %s signs", keys.count, path, keys.key[0].id);
-    memset(&keys, 0, sizeof keys);
+    explicit_bzero(&keys, sizeof keys);
 }
 
 void check_clock(struct check *c) {

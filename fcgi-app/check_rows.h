@@ -44,12 +44,14 @@ __attribute__((format(printf, 2, 3))) void check_wrong(struct check *c, const ch
 typedef void check_fn(struct check *c);
 
 /* check_database.c */
-check_fn check_database, check_database_version, check_database_rights, check_schema, check_durability, check_connections, check_database_disk,
+check_fn check_database, check_database_version, check_schema, check_durability, check_connections, check_database_disk,
     check_database_clock;
+/* check_rights.c */
+check_fn check_database_rights;
 /* check_host.c */
 check_fn check_settings, check_password_file, check_token_keys, check_clock, check_queue_dir, check_queue_disk, check_backlog, check_open_files;
 /* check_service.c */
-check_fn check_socket, check_socket_access, check_workers, check_ticker, check_queue_files, check_nginx, check_limits, check_certificate;
+check_fn check_socket, check_socket_access, check_workers, check_ticker, check_queue_files, check_nginx, check_limits, check_certificate, check_nginx_errors;
 
 /* Tells when the file system of a path is filling up. */
 void check_disk(struct check *c, const char *path);

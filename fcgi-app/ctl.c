@@ -342,7 +342,10 @@ static int c_audit(struct ctl *ctl) {
 static int c_check(struct ctl *ctl) {
     struct json_object *rows = ctl->json ? json_object_new_array() : NULL;
     int status = check_run(ctl->config, ctl->url, stdout, rows);
-    if (rows && status < 2) print(rows);
+    if (status < 2 && rows)
+        print(rows);
+    else
+        json_object_put(rows);
     return status;
 }
 

@@ -117,9 +117,25 @@ def boxoffice_conf_has_each_setting_with_default_range_and_unit():
         assert plain(text) in plain(told[name]), f"boxoffice.conf(5), {name}: its text is not there: {text}"
 
 
+def journal_fields():
+    """Those that the sources write, in log.c and beside their log lines."""
+    text = "".join(source(name) for name in os.listdir(os.path.join(stack.TOP_SRCDIR, "fcgi-app")) if name.endswith(".c"))
+    fields = set(re.findall(r"(?:\\n|\b)(BOXOFFICE_[A-Z_]+|PRIORITY|SYSLOG_IDENTIFIER)=", text))
+    for row in re.findall(r"struct log_field \w+\[\] = \{(.*?)\};", text, re.S):
+        fields |= {"BOXOFFICE_" + name for name in re.findall(r'\{"([A-Z_]+)"', row)}
+    return fields
+
+
+@test
+def boxoffice_fcgi_has_each_journal_field_and_no_other():
+    with open(PAGES["boxoffice-fcgi.8"], encoding="utf-8") as f:
+        documented = set(re.findall(r"^\.It Va ([A-Z_]+)$", f.read(), re.M))
+    same("boxoffice-fcgi(8)", documented, journal_fields(), "journal field")
+
+
 @test
 def pages_name_no_setting_that_is_not_there():
-    known = set(re.findall(r"^(?:U64|TEXT)\((\w+),", source("config.def"), re.M)) | {"net.core.somaxconn", "PRIORITY"}
+    known = set(re.findall(r"^(?:U64|TEXT)\((\w+),", source("config.def"), re.M)) | {"net.core.somaxconn"} | journal_fields()
     for name, path in PAGES.items():
         with open(path, encoding="utf-8") as f:
             for setting in re.findall(r"\bVa (\S+)", f.read()):

@@ -13,11 +13,13 @@
 #include "reservation.h"
 #include "stats.h"
 #include "token.h"
+#include "who.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,6 +144,40 @@ static bool conf_of(const char *text, struct conf *conf, char *why, size_t size)
     bool ok = conf_load(path, conf, why, size);
     unlink(path);
     return ok;
+}
+
+/* Owner, group and others, and the folders above; the first of the three that fits decides. */
+static void rights_on_files_are_judged(void) {
+    char dir[] = "/tmp/boxoffice-test-XXXXXX", file[64];
+    struct stat st;
+    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    snprintf(file, sizeof file, "%s/file", dir);
+    int fd = open(file, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_FATAL(fd >= 0 && close(fd) == 0 && stat(file, &st) == 0);
+    /* Not as root, whoever runs this. */
+    CU_ASSERT_FATAL(st.st_uid != 0 || chown(dir, 12, 13) + chown(file, 12, 13) == 0);
+    CU_ASSERT_FATAL(stat(file, &st) == 0);
+    struct who owner = {.pid = 1, .uid = st.st_uid, .gid = {st.st_gid}, .gids = 1};
+    struct who member = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
+    struct who other = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1}, .gids = 1};
+    struct who root = {.pid = 1};
+    static const struct {
+        mode_t dir, file;
+        int wants;
+        bool owner, member, other;
+    } rows[] = {
+        {0755, 0640, R_OK, true, true, false},         {0755, 0640, W_OK, true, false, false}, {0755, 0604, R_OK, true, false, true},
+        {0755, 0660, R_OK | W_OK, true, true, false},  {0700, 0666, R_OK, true, false, false}, {0710, 0666, R_OK, true, true, false},
+        {0711, 0666, R_OK | W_OK, true, true, true},   {0755, 0066, R_OK, false, true, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CU_ASSERT_FATAL(chmod(dir, 0700) == 0 && chmod(file, rows[i].file) == 0 && chmod(dir, rows[i].dir) == 0);
+        CU_ASSERT_EQUAL(who_may(&owner, file, rows[i].wants), rows[i].owner);
+        CU_ASSERT_EQUAL(who_may(&member, file, rows[i].wants), rows[i].member);
+        CU_ASSERT_EQUAL(who_may(&other, file, rows[i].wants), rows[i].other);
+        CU_ASSERT(who_may(&root, file, rows[i].wants));
+    }
+    CU_ASSERT(unlink(file) == 0 && !who_may(&root, file, R_OK) && rmdir(dir) == 0);
 }
 
 static void settings_are_checked(void) {
@@ -509,6 +545,7 @@ int main(void) {
         {"base64url has one text for one value", base64url_is_canonical},
         {"a token with any character changed is refused", tokens_are_signed},
         {"signing keys change while tokens are out", signing_keys_change_while_tokens_are_out},
+        {"rights on files are judged by owner, group and folders", rights_on_files_are_judged},
         {"settings are checked by file and line", settings_are_checked},
         {"the example settings are the defaults", the_example_settings_are_the_defaults},
         {"bodies are strict JSON objects", bodies_are_strict},
