@@ -215,6 +215,7 @@ static void reload(struct pool *p) {
     *p->conf = conf;
     *p->keys = keys;
     p->reloading = 0;
+    stats_add(&p->stats->reloads, 1);
     log_line(LOG_L_NOTICE, "reloading %s", p->config_path);
     notify("RELOADING=1");
 }

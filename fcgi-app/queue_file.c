@@ -24,7 +24,7 @@ bool queue_file_write(const char *dir, const struct board_queue *queue) {
     json_add_u64(o, "maxActive", queue->max_active);
     json_add_u64(o, "admittedPerMinute", queue->admitted_per_minute);
     json_add(o, "paused", json_object_new_boolean(queue->paused != 0));
-    json_add_u64(o, "seatsLeft", queue->seats_left);
+    json_add_u64(o, "seatsLeft", queue->seats.left);
     json_add_time(o, "updatedAt", queue->updated_at_ms);
     size_t len;
     const char *text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &len);

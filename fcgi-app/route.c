@@ -55,6 +55,7 @@ static const struct row {
     {"POST", API "/reservations/{id}/cancellation", WHO_USER, KEY_OPTIONAL, no_fields, h_reservation_cancel},
     {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, h_payments},
     {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, h_payment},
+    {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, h_ticket},
     {"GET", "/healthz", WHO_PUBLIC, KEY_NONE, NULL, h_healthz},
     {"GET", "/readyz", WHO_PUBLIC, KEY_NONE, NULL, h_readyz},
     {"GET", "/metrics", WHO_PUBLIC, KEY_NONE, NULL, h_metrics},
@@ -190,7 +191,8 @@ static enum err run_handler(void *ctx) {
         call->resp->replayed = true;
         return E_OK;
     }
-    if (!call->idem.given || e == E_IDEMPOTENCY_KEY_REUSED || e == E_IDEMPOTENCY_IN_PROGRESS) return e;
+    /* Who is gone got no answer: nothing was run. */
+    if (!call->idem.given || e == E_IDEMPOTENCY_KEY_REUSED || e == E_IDEMPOTENCY_IN_PROGRESS || e == E_CLIENT_GONE) return e;
     if (!worth_keeping(err_status(e))) {
         db_rollback(call->db);
         return e;

@@ -35,4 +35,8 @@ void token_sign(const struct token_keys *keys, const struct token *token, char t
 /* E_OK or E_QUEUE_TOKEN_INVALID. */
 enum err token_verify(const struct token_keys *keys, const char *text, struct token *token_r) MUST_USE;
 
+/* The same for two numbers: what the codes of tickets carry (ticket.h). */
+void token_sign_pair(const struct token_keys *keys, const uint64_t pair[2], char text_r[TOKEN_TEXT_MAX]);
+enum err token_verify_pair(const struct token_keys *keys, const char *text, uint64_t pair_r[2]) MUST_USE;
+
 #endif

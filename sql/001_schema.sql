@@ -12,7 +12,7 @@
 -- A migration must do no harm when it is run again: its statements commit one by one, and the process may
 -- die between two of them.
 --
--- Locks are always taken in this order: user, reservation, seat (by number), queue, place.
+-- Locks are always taken in this order: user, reservation, seat (by number), queue, place. (A hold: see 003.)
 
 CREATE TABLE IF NOT EXISTS concert (
   concert_id        BIGINT UNSIGNED NOT NULL AUTO_INCREMENT COMMENT 'public id',

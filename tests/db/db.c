@@ -339,9 +339,20 @@ static void a_key_has_one_outcome(void) {
     CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 500);
     CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_REPLAYED);
     CU_ASSERT(k.idem.status == 201 && strcmp(k.idem.body, "{\"balance\":500}") == 0);
+    CU_ASSERT_EQUAL(idem_store(db, k.cred.user, &k.idem, 200, "{}", 2), E_INTERNAL); /* a stored answer stays */
+    CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_REPLAYED);
+    CU_ASSERT(k.idem.status == 201 && strcmp(k.idem.body, "{\"balance\":500}") == 0);
     idem_hash_request(&k.idem, "POST", "/x", "b", 1);
     CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_IDEMPOTENCY_KEY_REUSED);
     CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 500);
+    /* Kept for 24 hours, gone after, a batch at a time. */
+    uint64_t purged = 99;
+    CU_ASSERT(idem_purge(db, 100, &purged) == E_OK && purged == 0);
+    script("UPDATE idempotency_key SET created_at_ms = created_at_ms - 86400000 WHERE idem_key = 'once'");
+    CU_ASSERT(idem_purge(db, 0, &purged) == E_OK && purged == 0);
+    CU_ASSERT(idem_purge(db, 100, &purged) == E_OK && purged == 1);
+    CU_ASSERT_EQUAL(db_transaction(db, true, keyed_charge, &k), E_OK);
+    CU_ASSERT(account_balance(db, &k.cred, &balance) == E_OK && balance == 1000);
     idem_clear(&k.idem);
 }
 
@@ -468,6 +479,7 @@ static void the_audit_finds_planted_damage(void) {
          "INSERT INTO reservation_event SELECT * FROM gone; DROP TABLE gone"},
         {"UPDATE place SET ended_at_ms = ended_at_ms + 1 WHERE state = 'COMPLETED'", "UPDATE place SET ended_at_ms = ended_at_ms - 1 WHERE state = 'COMPLETED'"},
         {"INSERT INTO idempotency_key (user_id, idem_key, request_hash, created_at_ms) SELECT user_id, 'bad', REPEAT('x', 32), 1 FROM user LIMIT 1", "DELETE FROM idempotency_key WHERE idem_key = 'bad'"},
+        {"INSERT INTO idempotency_key (user_id, idem_key, request_hash, status, body, created_at_ms) SELECT user_id, 'bad', REPEAT('x', 32), 0, '', 1 FROM user LIMIT 1", "DELETE FROM idempotency_key WHERE idem_key = 'bad'"},
         {"CREATE TABLE gone AS SELECT * FROM seat ORDER BY performance_id, seat_number LIMIT 1; DELETE s FROM seat s JOIN gone g ON g.performance_id = s.performance_id AND g.seat_number = s.seat_number",
          "INSERT INTO seat SELECT * FROM gone; DROP TABLE gone"},
         {"UPDATE reservation SET place_number = place_number + 100000 ORDER BY reservation_id LIMIT 1", "UPDATE reservation SET place_number = place_number - 100000 ORDER BY reservation_id LIMIT 1"},
@@ -611,6 +623,8 @@ static bool in_transaction(void) {
     return *value != '0';
 }
 
+static uint64_t unknowns;
+
 static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind kind, struct concert_id c, struct performance_id f, uint64_t seat) {
     struct buyer b = ready(op, c, f, seat, keyed);
     bool cut = kind == DB_FAULT_CUT_BEFORE || kind == DB_FAULT_CUT_AFTER;
@@ -619,6 +633,7 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
     bool unknown = first == E_DATABASE_UNAVAILABLE && db_outcome_unknown(db);
     bool fired = db_fault.kind == DB_FAULT_NONE;
     db_fault.kind = DB_FAULT_NONE;
+    unknowns += db_outcome_unknown(db);
     /* With a key, or where repeating does no harm, the client never notices. Otherwise only a lost connection
      * is told, as an outcome that is not known. */
     bool right = first == E_OK || (keyed && first == E_REPLAYED) || (cut && !keyed && !ops[op].repeated && unknown);
@@ -637,13 +652,21 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
 static void every_fault_has_one_outcome(void) {
     struct concert_id c = concert(100000);
     struct performance_id f = performance(c, 200, 1000);
+    static struct db_stats stats;
     unsigned cases = 0;
+    db_count_in(db, &stats);
     for (enum op op = 0; op < OPS; op++)
         for (int keyed = 0; keyed <= ops[op].keyed; keyed++)
             for (int store = 0; store <= keyed; store++)
                 for (enum db_fault_kind kind = DB_FAULT_CUT_BEFORE; kind < DB_FAULT_KINDS; kind++)
                     one_fault(op, keyed, store ? STMT_IDEM_STORE : ops[op].at, kind, c, f, ++cases);
     printf("# %u fault cases\n", cases);
+    /* Each has been counted for what it was: half of the cases cut the connection. */
+    CU_ASSERT(unknowns > 0 && stats.trouble[DB_OUTCOME_UNKNOWN] == unknowns);
+    CU_ASSERT(stats.trouble[DB_RUN_AGAIN] >= cases / 2 && stats.trouble[DB_LOST] + unknowns >= cases / 2);
+    CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 && stats.trouble[DB_UNREACHABLE] == 0);
+    CU_ASSERT(stats.runs[STMT_QUEUE_JOIN] > 0 && stats.time_us[STMT_QUEUE_JOIN] > 0);
+    db_count_in(db, NULL);
     CU_ASSERT_EQUAL(audit(true), 0);
 }
 

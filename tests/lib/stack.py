@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import queue
+import random
 import shutil
 import signal
 import socket
@@ -26,15 +27,16 @@ _owner = os.getpid()
 
 
 def free_ports(count):
-    """Ports that nobody listens on. All are open at once, so that they differ."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that nobody listens on. Below those that the kernel gives to clients, who could take one meanwhile."""
+    free = []
+    while len(free) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                if port not in free:
+                    free.append(port)
+    return free
 
 
 def alive(pid):
@@ -129,6 +131,19 @@ class Stack:
         os.kill(pid, sig)
         return pid
 
+    def freeze(self, name):
+        """SIGSTOP, and waits until it stands: that takes a while with many threads."""
+        pid = self.kill(name, signal.SIGSTOP)
+
+        def stands():
+            with contextlib.suppress(OSError):  # a thread that ended
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    with open(f"/proc/{pid}/task/{thread}/stat") as f:
+                        if f.read().rpartition(")")[2].split()[0] != "T":
+                            return False
+                return True
+        wait_for(stands, 10, f"{name} stands still")
+
     @property
     def config(self):
         return os.path.join(self.folder, "boxoffice.conf")
@@ -144,17 +159,17 @@ class Stack:
         assert done.returncode == 0, f"boxofficectl {args}: exit {done.returncode}: {done.stdout}{done.stderr}"
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def _setting(self, name):
+    def setting(self, name):
         with open(self.config, encoding="utf-8") as f:
             return dict(line.rstrip("\n").split(" = ", 1) for line in f if " = " in line)[name]
 
     @contextlib.contextmanager
     def locked(self, statement):
         """Keeps what a statement locks locked meanwhile, as another client of the database; then takes it back."""
-        with open(self._setting("database_password_file"), encoding="utf-8") as f:
+        with open(self.setting("database_password_file"), encoding="utf-8") as f:
             password = f.readline().strip()
-        command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self._setting("database_socket"), "--user=" + self._setting("database_user"),
-                   "--database=" + self._setting("database_name")]
+        command = ["mariadb", "--no-defaults", "-nNB", "--socket=" + self.setting("database_socket"), "--user=" + self.setting("database_user"),
+                   "--database=" + self.setting("database_name")]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "MYSQL_PWD": password}) as client:
             try:
                 client.stdin.write(f"BEGIN; {statement}; SELECT 'locked';\n")

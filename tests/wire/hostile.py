@@ -2,8 +2,9 @@
 import socket
 import time
 
+import fastcgi
 from client import API, expect, new_key
-from common import anybody, concert, joined, sale, service, spec, user
+from common import anybody, concert, held, joined, sale, service, spec, user
 from tap import test
 
 
@@ -162,6 +163,22 @@ def a_client_that_leaves_does_no_harm():
         with socket.create_connection(("127.0.0.1", service().port), timeout=10) as s:
             s.sendall(b"GET /api/v1/concerts HTTP/1.1\r\nHost: x\r\n\r\n")
     expect(who.balance(), 200)
+
+
+@test
+def who_repeats_a_request_and_leaves_does_not_change_its_answer():
+    c, p = sale()
+    who, r = held(c, p, 1)
+    path = API + f"/reservations/{r['reservationId']}/payment"
+    first = who.pay(c, r["reservationId"], key="lost")
+    expect(first, 201)
+    for _ in range(30):
+        fastcgi.send_and_leave(service().setting("listen_socket"), {
+            "REQUEST_METHOD": "POST", "REQUEST_URI": path, "DOCUMENT_URI": path, "QUERY_STRING": "", "CONTENT_TYPE": "", "CONTENT_LENGTH": "",
+            "REQUEST_ID": "left", "HTTP_AUTHORIZATION": "Bearer " + who.access, "HTTP_QUEUE_TOKEN": who.tokens[c], "HTTP_IDEMPOTENCY_KEY": "lost"})
+    for _ in range(5):
+        again = who.pay(c, r["reservationId"], key="lost")
+        assert again.replayed and (again.status, again.raw) == (201, first.raw), again
 
 
 @test

@@ -1,7 +1,12 @@
 """Paying, asking again after a lost answer, cancelling."""
+import json
+import shutil
+import subprocess
+import xml.etree.ElementTree
+
 from client import API, expect
-from common import RICH, held, joined, paid, performance, sale, seconds_until, soon, status_of, user
-from tap import test
+from common import RICH, concert, held, joined, paid, performance, sale, seconds_until, service, soon, status_of, user
+from tap import skip, test
 
 
 def seat_status(who, c, p, number):
@@ -159,3 +164,59 @@ def the_amount_is_the_databases_and_not_the_clients():
     answer = who.with_token(c, "POST", f"/reservations/{r['reservationId']}/payment", {"amount": 1}, access=who.access)
     expect(answer, 400, "VALIDATION_FAILED")
     assert expect(who.pay(c, r["reservationId"]), 201)["amount"] == 1000
+
+
+def verdict(code):
+    done = service().ctl_raw("--json", "ticket", "verify", code)
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    assert (done.returncode == 0) == (found["verdict"] == "GENUINE"), done
+    return found
+
+
+def ticket(who, payment):
+    """The ticket's document, and the code that it shows as text."""
+    answer = who.get(f"/payments/{payment['paymentId']}/ticket.svg")
+    assert answer.status == 200 and answer.header("Content-Type") == "image/svg+xml", answer
+    texts = [e.text for e in xml.etree.ElementTree.fromstring(answer.raw).iter("{http://www.w3.org/2000/svg}text")]
+    return answer.raw, texts
+
+
+@test
+def a_ticket_is_genuine_until_it_is_cancelled():
+    c, p = sale(price=1000)
+    who, r, payment = paid(c, p, 3, 4)
+    raw, texts = ticket(who, payment)
+    code = texts[-1]
+    assert "Seats 3,4" in texts, texts
+    told = verdict(code)
+    assert (told["verdict"], told["paymentId"], told["seats"], told["performanceId"]) == ("GENUINE", payment["paymentId"], "3,4", p), told
+    for bad in (code[:-2] + ("AA" if code[-2:] != "AA" else "BB"), code.replace(".", ".A", 1), "x" + code, "", "k1..", who.tokens[c], "k1." + "A" * 300):
+        assert verdict(bad) == {"verdict": "FORGED"}, bad
+    assert who.call("GET", API + f"/concerts/{c}/queue", token=code).code == "QUEUE_TOKEN_INVALID", "a ticket is no pass"
+    expect(joined(c).get(f"/payments/{payment['paymentId']}/ticket.svg"), 404, "PAYMENT_NOT_FOUND")
+    expect(who.cancel(r["reservationId"]), 200)
+    expect(who.get(f"/payments/{payment['paymentId']}/ticket.svg"), 409, "RESERVATION_ENDED")
+    assert verdict(code)["verdict"] == "CANCELLED"
+
+
+@test
+def a_readers_eye_finds_the_tickets_code():
+    if not shutil.which("zbarimg") or not shutil.which("rsvg-convert"):
+        skip("no zbarimg or rsvg-convert")
+    c, p = sale()
+    who, _, payment = paid(c, p, 1)
+    raw, texts = ticket(who, payment)
+    png = subprocess.run(["rsvg-convert"], input=raw, capture_output=True, check=True).stdout
+    read = subprocess.run(["zbarimg", "-q", "--raw", "-"], input=png, capture_output=True)
+    assert read.stdout.decode().strip() == texts[-1], read
+
+
+@test
+def a_title_is_never_markup():
+    title = """<script>alert("1")</script> & ]]> 한강 """ + "가" * 60
+    c = concert(title=title)
+    p = performance(c, venue="<b>&amp;")
+    who, _, payment = paid(c, p, 1)
+    raw, texts = ticket(who, payment)
+    assert b"<script" not in raw and texts[0].startswith("<script>alert") and texts[1] == "<b>&amp;", texts
