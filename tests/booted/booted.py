@@ -518,13 +518,17 @@ def main():
     began = time.monotonic()
     try:
         machine = Machine(base)
+    except AssertionError as error:  # nothing of ours has been tried yet
+        note(error)
+        print("1..0 # SKIP systemd-nspawn can't boot a plain Debian here", flush=True)
+        return 0
+    try:
         note(f"booted in {time.monotonic() - began:.1f} s")
         failed = tap.run(slow_s=20)
         if failed:
             note(machine.ask("journalctl -u boxoffice -u boxoffice.socket -o short-monotonic --no-pager | tail -n 60"))
     finally:
-        if machine:
-            machine.end()
+        machine.end()
     note(f"took {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
