@@ -10,7 +10,10 @@ cd "$(dirname "$0")"
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
-  libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
+  libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
+
+# For `check` alone: they look at the units, and boot a Debian to try the installation on.
+check_packages="systemd systemd-container debootstrap"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
@@ -139,6 +142,7 @@ check() {
   local passed failed status=0 trs
   # What is set for a demo is not for tests.
   unset "${!BOXOFFICE_@}"
+  packages+=" $check_packages"
   set_up
   fetch_promtool
   say "testing; all of it is in $logs/check.log, and each test's own log beside it under tests/"

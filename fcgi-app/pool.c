@@ -185,13 +185,10 @@ static void kill_stuck(struct pool *p) {
 static void tell_manager(struct pool *p) {
     uint64_t now_ms = clock_mono_ms(), serving = 0;
     for (size_t i = 1; i < p->children; i++) serving += at_work(p, i);
-    if (!p->ready && serving) {
+    if (serving != p->status_serving) {
+        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving, p->children - 1);
         p->ready = true;
-        notify("READY=1");
-    }
-    if (p->ready && serving != p->status_serving) {
         p->status_serving = serving;
-        notify("STATUS=%" PRIu64 " of %zu workers serve", serving, p->children - 1);
     }
     if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) && serving * 2 >= p->children - 1) {
         p->fed_ms = now_ms;

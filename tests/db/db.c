@@ -623,6 +623,8 @@ static bool in_transaction(void) {
     return *value != '0';
 }
 
+static uint64_t unknowns;
+
 static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind kind, struct concert_id c, struct performance_id f, uint64_t seat) {
     struct buyer b = ready(op, c, f, seat, keyed);
     bool cut = kind == DB_FAULT_CUT_BEFORE || kind == DB_FAULT_CUT_AFTER;
@@ -631,6 +633,7 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
     bool unknown = first == E_DATABASE_UNAVAILABLE && db_outcome_unknown(db);
     bool fired = db_fault.kind == DB_FAULT_NONE;
     db_fault.kind = DB_FAULT_NONE;
+    unknowns += db_outcome_unknown(db);
     /* With a key, or where repeating does no harm, the client never notices. Otherwise only a lost connection
      * is told, as an outcome that is not known. */
     bool right = first == E_OK || (keyed && first == E_REPLAYED) || (cut && !keyed && !ops[op].repeated && unknown);
@@ -649,13 +652,21 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
 static void every_fault_has_one_outcome(void) {
     struct concert_id c = concert(100000);
     struct performance_id f = performance(c, 200, 1000);
+    static struct db_stats stats;
     unsigned cases = 0;
+    db_count_in(db, &stats);
     for (enum op op = 0; op < OPS; op++)
         for (int keyed = 0; keyed <= ops[op].keyed; keyed++)
             for (int store = 0; store <= keyed; store++)
                 for (enum db_fault_kind kind = DB_FAULT_CUT_BEFORE; kind < DB_FAULT_KINDS; kind++)
                     one_fault(op, keyed, store ? STMT_IDEM_STORE : ops[op].at, kind, c, f, ++cases);
     printf("# %u fault cases\n", cases);
+    /* Each has been counted for what it was: half of the cases cut the connection. */
+    CU_ASSERT(unknowns > 0 && stats.trouble[DB_OUTCOME_UNKNOWN] == unknowns);
+    CU_ASSERT(stats.trouble[DB_RUN_AGAIN] >= cases / 2 && stats.trouble[DB_LOST] + unknowns >= cases / 2);
+    CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 && stats.trouble[DB_UNREACHABLE] == 0);
+    CU_ASSERT(stats.runs[STMT_QUEUE_JOIN] > 0 && stats.time_us[STMT_QUEUE_JOIN] > 0);
+    db_count_in(db, NULL);
     CU_ASSERT_EQUAL(audit(true), 0);
 }
 

@@ -81,8 +81,8 @@ def status_tells_a_sale_as_it_goes():
     def told(**seats):
         def look():
             q = next((q for q in expect(anybody().call("GET", "/status"), 200)["queues"] if q["concertId"] == c), None)
-            return q if q and q["seats"] == {"total": 20, **seats} else None
-        return wait_for(look, 5, f"{seats} in the status")
+            return q if q and q["tail"] == 3 and q["seats"] == {"total": 20, **seats} else None
+        return wait_for(look, 10, f"{seats} in the status")
 
     q = told(free=20, held=0, sold=0)
     assert (q["title"], q["waiting"], q["active"], q["maxActive"]) == ("Concert", 1, 2, 2), q
