@@ -12,8 +12,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
   libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
 
-# For `check` alone: they look at the units, and boot a Debian to try the installation on.
-check_packages="systemd systemd-container debootstrap"
+# For `check` alone: what looks at the units and boots a Debian to try the installation on, and a browser, with Korean
+# letters, for the pages.
+check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
@@ -41,6 +42,8 @@ lacking() {
   for p in $packages; do
     # another nginx will do
     [ "$p" = nginx-light ] && command -v nginx > /dev/null && continue
+    # another node may bring its own npm, and would be replaced
+    case $p in nodejs | npm) command -v npm > /dev/null && command -v node > /dev/null && continue ;; esac
     [ "$(dpkg-query -W -f='${db:Status-Status}' "$p" 2> /dev/null)" = installed ] || printf '%s ' "$p"
   done
 }
