@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define BOARD_AGE_MS_MAX 2000
+#define SETTLE_MS 1000
 #define FILE_AGE_MS_MAX 10000
 #define CERTIFICATE_DAYS_MIN 14
 #define LIMIT_TRIES 30 /* at once; the narrowest limit refuses the 24th join of one key */
@@ -76,12 +77,23 @@ void check_socket(struct check *c) {
     if (c->result == RESULT_OK) check_ok(c, "a worker answers at %s", path);
 }
 
-void check_workers(struct check *c) {
-    /* One is busy with us, and another may still be closing the connection of before. */
-    for (int look = 0; look < 3 && c->pool.busy > 1 && c->pool.idle == 0; look++) {
+/* What has just been started, by our own connection even, is given time; and of a busy worker it may be us who keep it
+ * so, or it may still be closing the connection of before. */
+static void settle(struct check *c, bool (*settled)(const struct check *)) {
+    for (int look = 0; look < SETTLE_MS / 100 && !settled(c); look++) {
         clock_sleep_ms(100);
         read_status(c);
     }
+}
+
+static bool workers_settled(const struct check *c) {
+    return c->pool.busy + c->pool.idle >= c->pool.workers && (c->pool.idle > 0 || c->pool.busy <= 1);
+}
+
+static bool ticker_settled(const struct check *c) { return c->pool.board_age_ms != UINT64_MAX; }
+
+void check_workers(struct check *c) {
+    settle(c, workers_settled);
     uint64_t running = c->pool.busy + c->pool.idle;
     if (running < c->pool.workers)
         check_warning(c, "%" PRIu64 " of %" PRIu64 " run: the log says why others end", running, c->pool.workers);
@@ -92,6 +104,7 @@ void check_workers(struct check *c) {
 }
 
 void check_ticker(struct check *c) {
+    settle(c, ticker_settled);
     uint64_t age_ms = c->pool.board_age_ms;
     if (age_ms == UINT64_MAX)
         check_wrong(c, "it has never read the queues: nobody is let in; look at the log and at the database");

@@ -2,65 +2,40 @@
  * and by board_concerts. */
 #include "clock.h"
 #include "handlers.h"
+#include "text.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A text that grows. */
-struct text {
-    char *bytes;
-    size_t len, size;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...) {
-    for (;;) {
-        va_list args;
-        va_start(args, format);
-        int n = vsnprintf(t->bytes + t->len, t->size - t->len, format, args);
-        va_end(args);
-        if (n < 0) return;
-        if ((size_t)n < t->size - t->len) {
-            t->len += (size_t)n;
-            return;
-        }
-        size_t size = t->size * 2 + (size_t)n + 4096;
-        char *bytes = realloc(t->bytes, size);
-        if (!bytes) abort();
-        t->bytes = bytes;
-        t->size = size;
-    }
-}
-
 /* HELP and TYPE; the samples follow. */
 static void head(struct text *t, const char *name, const char *type, const char *help) {
-    add(t, "# HELP boxoffice_%s %s\n# TYPE boxoffice_%s %s\n", name, help, name, type);
+    text_add(t, "# HELP boxoffice_%s %s\n# TYPE boxoffice_%s %s\n", name, help, name, type);
 }
 
 static void one(struct text *t, const char *name, const char *type, uint64_t v, const char *help) {
     head(t, name, type, help);
-    add(t, "boxoffice_%s %" PRIu64 "\n", name, v);
+    text_add(t, "boxoffice_%s %" PRIu64 "\n", name, v);
 }
 
 static void one_real(struct text *t, const char *name, const char *type, double v, const char *help) {
     head(t, name, type, help);
     if (isinf(v))
-        add(t, "boxoffice_%s +Inf\n", name);
+        text_add(t, "boxoffice_%s +Inf\n", name);
     else
-        add(t, "boxoffice_%s %.6f\n", name, v);
+        text_add(t, "boxoffice_%s %.6f\n", name, v);
 }
 
 static void pool_metrics(struct text *t, const struct stats *stats) {
     uint64_t busy, idle, memory = 0;
     stats_workers(stats, &busy, &idle);
     head(t, "build_info", "gauge", "Always 1; the version.");
-    add(t, "boxoffice_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
+    text_add(t, "boxoffice_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
     one_real(t, "start_time_seconds", "gauge", (double)stats->started_at_ms / 1000, "When the service was started, in seconds since 1970.");
     head(t, "workers", "gauge", "Worker processes by state.");
-    add(t, "boxoffice_workers{state=\"busy\"} %" PRIu64 "\nboxoffice_workers{state=\"idle\"} %" PRIu64 "\n", busy, idle);
+    text_add(t, "boxoffice_workers{state=\"busy\"} %" PRIu64 "\nboxoffice_workers{state=\"idle\"} %" PRIu64 "\n", busy, idle);
     for (uint64_t i = 0; i < stats->workers; i++) memory += stats_memory_bytes(stats_get(&stats->worker[i].pid));
     one(t, "workers_memory_bytes", "gauge", memory, "Memory of all workers that is not shared with other processes.");
     one(t, "worker_restarts_total", "counter", STATS_SUM(stats, restarts), "Workers started in place of others.");
@@ -73,7 +48,7 @@ static void ticker_metrics(struct text *t, const struct call *call) {
     uint64_t age_ms = board_age_ms(call->board);
     one_real(t, "board_age_seconds", "gauge", age_ms == UINT64_MAX ? INFINITY : (double)age_ms / 1000, "Time since the ticker last read the queues.");
     head(t, "tick_seconds", "summary", "Time that ticks took.");
-    add(t, "boxoffice_tick_seconds_sum %.6f\nboxoffice_tick_seconds_count %" PRIu64 "\n", (double)stats_get(&stats->tick_us) / 1e6, stats_get(&stats->ticks));
+    text_add(t, "boxoffice_tick_seconds_sum %.6f\nboxoffice_tick_seconds_count %" PRIu64 "\n", (double)stats_get(&stats->tick_us) / 1e6, stats_get(&stats->ticks));
     one(t, "holds_expired_total", "counter", stats_get(&stats->holds_expired), "Holds that this host's ticker tidied up after.");
 }
 
@@ -91,14 +66,14 @@ static void database_metrics(struct text *t, const struct stats *stats) {
     one(t, "database_connections_total", "counter", STATS_SUM(stats, database.connections), "Connections that workers opened.");
     head(t, "database_errors_total", "counter", "What workers had to bear from the database, by kind.");
     for (size_t k = 0; k < DB_TROUBLES; k++)
-        add(t, "boxoffice_database_errors_total{kind=\"%s\"} %" PRIu64 "\n", db_trouble_name((enum db_trouble)k), STATS_SUM(stats, database.trouble[k]));
+        text_add(t, "boxoffice_database_errors_total{kind=\"%s\"} %" PRIu64 "\n", db_trouble_name((enum db_trouble)k), STATS_SUM(stats, database.trouble[k]));
     head(t, "database_statement_seconds", "summary", "Time of statements by name; those of the ticker, too.");
     for (size_t s = 0; s < STMT_COUNT; s++) {
         uint64_t n = STATS_SUM(stats, database.runs[s]) + stats_get(&stats->ticker_database.runs[s]);
         if (!n) continue;
-        add(t, "boxoffice_database_statement_seconds_sum{statement=\"%s\"} %.6f\n", stmt_name((enum stmt)s),
+        text_add(t, "boxoffice_database_statement_seconds_sum{statement=\"%s\"} %.6f\n", stmt_name((enum stmt)s),
             (double)(STATS_SUM(stats, database.time_us[s]) + stats_get(&stats->ticker_database.time_us[s])) / 1e6);
-        add(t, "boxoffice_database_statement_seconds_count{statement=\"%s\"} %" PRIu64 "\n", stmt_name((enum stmt)s), n);
+        text_add(t, "boxoffice_database_statement_seconds_count{statement=\"%s\"} %" PRIu64 "\n", stmt_name((enum stmt)s), n);
     }
 }
 
@@ -107,7 +82,7 @@ static void request_metrics(struct text *t, const struct stats *stats) {
     for (size_t r = 0; r < STATS_ROUTES; r++)
         for (size_t e = 0; e < E_COUNT; e++) {
             uint64_t n = STATS_SUM(stats, requests[r][e]);
-            if (n) add(t, "boxoffice_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n", r < route_count() ? route_name(r) : "none", err_name((enum err)e), n);
+            if (n) text_add(t, "boxoffice_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n", r < route_count() ? route_name(r) : "none", err_name((enum err)e), n);
         }
     head(t, "request_seconds", "histogram", "Time from a request's arrival at a worker to its answer.");
     for (size_t r = 0; r < STATS_ROUTES; r++) {
@@ -117,12 +92,12 @@ static void request_metrics(struct text *t, const struct stats *stats) {
         if (!all) continue;
         for (size_t b = 0; b + 1 < STATS_BUCKETS; b++) {
             n += STATS_SUM(stats, bucket[r][b]);
-            add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"%g\"} %" PRIu64 "\n", name, (double)stats_bucket_us[b] / 1e6, n);
+            text_add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"%g\"} %" PRIu64 "\n", name, (double)stats_bucket_us[b] / 1e6, n);
         }
         n += STATS_SUM(stats, bucket[r][STATS_BUCKETS - 1]);
-        add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, n);
-        add(t, "boxoffice_request_seconds_sum{route=\"%s\"} %.6f\n", name, (double)STATS_SUM(stats, time_us[r]) / 1e6);
-        add(t, "boxoffice_request_seconds_count{route=\"%s\"} %" PRIu64 "\n", name, n);
+        text_add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, n);
+        text_add(t, "boxoffice_request_seconds_sum{route=\"%s\"} %.6f\n", name, (double)STATS_SUM(stats, time_us[r]) / 1e6);
+        text_add(t, "boxoffice_request_seconds_count{route=\"%s\"} %" PRIu64 "\n", name, n);
     }
 }
 
@@ -133,7 +108,7 @@ static void nginx_metrics(struct text *t, const struct stats *stats) {
     if (!stats_get(&stats->nginx_errors_known)) return;
     head(t, "nginx_errors_total", "counter", "Problems that nginx answered with by itself, by code.");
     for (size_t i = 0; i < sizeof made / sizeof *made; i++)
-        add(t, "boxoffice_nginx_errors_total{code=\"%s\"} %" PRIu64 "\n", err_name(made[i]), stats_get(&stats->nginx_errors[made[i]]));
+        text_add(t, "boxoffice_nginx_errors_total{code=\"%s\"} %" PRIu64 "\n", err_name(made[i]), stats_get(&stats->nginx_errors[made[i]]));
 }
 
 static void add_title(struct text *t, const struct board *board, uint64_t concert) {
@@ -141,11 +116,11 @@ static void add_title(struct text *t, const struct board *board, uint64_t concer
     board_title(board, (struct concert_id){concert}, title);
     for (const char *c = title; *c; c++) {
         if (*c == '\\' || *c == '"')
-            add(t, "\\%c", *c);
+            text_add(t, "\\%c", *c);
         else if (*c == '\n')
-            add(t, "\\n");
+            text_add(t, "\\n");
         else
-            add(t, "%c", *c);
+            text_add(t, "%c", *c);
     }
 }
 
@@ -177,9 +152,9 @@ static void queue_metrics(struct text *t, const struct board *board) {
     uint64_t v;
     head(t, "queue_info", "gauge", "Always 1; the concert's title.");
     for (uint64_t at = 0; board_next(board, &at, &q);) {
-        add(t, "boxoffice_queue_info{concert=\"%" PRIu64 "\",title=\"", q.concert);
+        text_add(t, "boxoffice_queue_info{concert=\"%" PRIu64 "\",title=\"", q.concert);
         add_title(t, board, q.concert);
-        add(t, "\"} 1\n");
+        text_add(t, "\"} 1\n");
     }
     for (size_t r = 0; r < sizeof queue_rows / sizeof *queue_rows; r++) {
         char name[64];
@@ -187,12 +162,12 @@ static void queue_metrics(struct text *t, const struct board *board) {
         head(t, name, queue_rows[r].type, queue_rows[r].help);
         for (uint64_t at = 0; board_next(board, &at, &q);) {
             memcpy(&v, (const char *)&q + queue_rows[r].offset, sizeof v);
-            add(t, "boxoffice_%s{concert=\"%" PRIu64 "\"} %" PRIu64 "\n", name, q.concert, v);
+            text_add(t, "boxoffice_%s{concert=\"%" PRIu64 "\"} %" PRIu64 "\n", name, q.concert, v);
         }
     }
     head(t, "queue_seats_held", "gauge", "Seats on live holds.");
     for (uint64_t at = 0; board_next(board, &at, &q);)
-        add(t, "boxoffice_queue_seats_held{concert=\"%" PRIu64 "\"} %" PRIu64 "\n", q.concert, q.seats.total - q.seats.left - q.seats.sold);
+        text_add(t, "boxoffice_queue_seats_held{concert=\"%" PRIu64 "\"} %" PRIu64 "\n", q.concert, q.seats.total - q.seats.left - q.seats.sold);
 }
 
 enum err h_metrics(struct call *call) {

@@ -76,4 +76,7 @@ store.onChange((name, elsewhere) => {
 });
 start();
 draw(redraw);
+// A payment that was sent and not answered comes first: its page asks again what became of it.
+const [unanswered] = Object.keys(store.all('outbox')).filter((name) => name.startsWith('pay.'));
+if (unanswered && pages[0][0].test(location.hash)) history.replaceState(null, '', '#/reservations/' + unanswered.slice(4));
 open();

@@ -336,6 +336,14 @@ def the_readme_installs_it():
 
 
 @test
+def boxofficectl_check_finds_nothing_wrong():
+    rows = json.loads(machine.sh("boxofficectl --json check"))
+    # Its time and its disks are the machine's, and how many files nginx may open is Debian's.
+    here = {"clock", "database disk", "queue disk", "nginx open files"}
+    assert all(r["result"] == "ok" or (r["check"] in here and r["result"] == "warning") for r in rows), [r for r in rows if r["result"] != "ok"]
+
+
+@test
 def a_second_make_install_leaves_the_settings():
     machine.sh(f"echo '# mine' >> /etc/boxoffice/boxoffice.conf; cd {SOURCE}; make install; tail -n 1 /etc/boxoffice/boxoffice.conf | grep -x '# mine'")
 

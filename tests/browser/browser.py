@@ -20,7 +20,7 @@ VAR = os.path.join(stack.TOP_BUILDDIR, "var")
 NODE_LEAST = 18
 HOLD_S = 6
 SERVICES = {
-    "main": {"workers": 6, "board_concerts": 256},
+    "main": {"limits": True, "workers": 6, "board_concerts": 256},
     "short": {"workers": 4, "hold_ttl_ms": HOLD_S * 1000, "active_ttl_ms": HOLD_S * 1000, "board_concerts": 256},
 }
 

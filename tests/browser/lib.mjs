@@ -57,7 +57,11 @@ async function one({ name, f }) {
   let error = null;
   try {
     await lane.run(buyers, f);
-    for (const b of buyers) same(b.complaints, [], 'the browser complains, or asks elsewhere');
+    for (const b of buyers) {
+      same(b.complaints, [], 'the browser complains, or asks elsewhere');
+      const secrets = await b.page.evaluate(() => Object.values(localStorage).join().match(/(?<="(accessKey|token)":")[^"]+/g) ?? []);
+      for (const secret of secrets) check(![...b.addresses, b.page.url()].some((a) => a.includes(secret)), 'a secret in an address');
+    }
   } catch (e) {
     error = e;
   }
@@ -116,8 +120,9 @@ export async function buyer({ language = 'en', service = 'main', scheme = 'light
   const context = await browser.newContext({ baseURL: url, locale: language === 'ko' ? 'ko-KR' : 'en-GB', timezoneId: 'Asia/Seoul', colorScheme: scheme,
     viewport: { width, height }, reducedMotion: 'reduce', ...more });
   context.setDefaultTimeout(WAIT_MS);
-  const who = { context, service, t: language === 'ko' ? ko : en, complaints: [] };
+  const who = { context, service, t: language === 'ko' ? ko : en, complaints: [], addresses: new Set() };
   context.on('request', (r) => {
+    who.addresses.add(r.url());
     if (!r.url().startsWith(url + '/') && !r.url().startsWith('blob:' + url)) who.complaints.push('asked ' + r.url());
   });
   context.on('page', (page) => {

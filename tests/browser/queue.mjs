@@ -120,4 +120,10 @@ test('a page that nobody looks at asks less, and at once when it is looked at ag
   asked = 0;
   await hide(false);
   await wait(() => asked >= 2, 'requests once it is looked at again', 4000);
+  // Let in while nobody looks: the tab says so, and the pass is taken in time.
+  await hide(true);
+  ctl('main', 'queue', 'set', s.concertId, '--max-active', 1);
+  await wait(async () => (await page.title()).startsWith(who.t.yourTurn), 'the title', 30000);
+  await hide(false);
+  check(!(await page.title()).startsWith(who.t.yourTurn), 'the title stays');
 });

@@ -15,6 +15,7 @@ from tap import test
 
 PAGES = {
     "boxofficectl.1": os.path.join(stack.TOP_SRCDIR, "man", "boxofficectl.1"),
+    "boxoffice-backup.8": os.path.join(stack.TOP_SRCDIR, "man", "boxoffice-backup.8"),
     "boxoffice-fcgi.8": os.path.join(stack.TOP_SRCDIR, "man", "boxoffice-fcgi.8"),
     "boxoffice.conf.5": os.path.join(stack.TOP_BUILDDIR, "man", "boxoffice.conf.5"),
 }
@@ -95,6 +96,16 @@ def boxofficectl_has_each_option_and_no_other():
 @test
 def boxoffice_fcgi_has_each_option_and_no_other():
     same("boxoffice-fcgi(8)", options(page("boxoffice-fcgi.8")), options(usage("boxoffice-fcgi")), "option")
+
+
+@test
+def boxoffice_backup_has_each_usage_and_no_other():
+    done = subprocess.run([os.path.join(stack.TOP_SRCDIR, "sql", "boxoffice-backup")], capture_output=True, text=True)
+    # The page calls the last word something else than FILE, of which there are two.
+    verbs = lambda lines: {" ".join(line.partition("  ")[0].split()[:-1]).lower() for line in lines if line.strip()}
+    known = verbs(done.stderr.splitlines())
+    assert known, done
+    same("boxoffice-backup(8)", verbs(line.strip() for line in section("boxoffice-backup.8", "SYNOPSIS").splitlines()), known, "usage")
 
 
 @test

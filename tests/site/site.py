@@ -173,8 +173,11 @@ def the_demo_says_nothing_of_hsts():
                 assert answer.header("Strict-Transport-Security") is None, answer.headers
 
 
+FLOOD_PER_S = 8000  # 40 times the rate that one address is given; more would measure how this machine shares its cores
+
+
 def flood(port, source, connections, going, results):
-    """Somebody at one address who asks as quickly as he can over many connections. More of them than are slowed down, or the
+    """Somebody at one address who asks FLOOD_PER_S times a second over many connections. More of them than are slowed down, or the
     slowing alone would tame him. A process of its own, so that who measures is not kept waiting by it."""
     stack._libc.prctl(1, signal.SIGKILL)  # end with the test, however that ends
     os.nice(5)
@@ -189,6 +192,7 @@ def flood(port, source, connections, going, results):
         for _ in range(connections):
             dial()
         while going.value:
+            time.sleep(max(0.0, min(0.1, counts.total() / FLOOD_PER_S - (time.monotonic() - began))))
             for key, _ in ready.select(0.1):
                 try:
                     got = key.fileobj.recv(65536)
@@ -243,8 +247,8 @@ def a_flood_from_one_address_is_refused_and_others_are_served():
         # What the site's limits give one address: the rate, and what it starts with.
         assert counts[200] <= 200 * (took_s + 1) + 700, counts
         assert counts[429] > counts[200], f"no flood: {counts}"
-        # The flooder's own program shares this machine: a limit that catches queueing behind him, not a measurement.
-        assert statistics.median(during) < 300, "served, but slowly"
+        # The flooder's own program shares this machine, with other tests perhaps: this catches queueing behind him, no more.
+        assert statistics.median(during) < 500, "served, but slowly"
         # He is told when to come again; so it is.
         assert stack.wait_for(lambda: Client(host.port, source="127.0.0.2").call("GET", API + "/concerts").status == 200, 10, "served again")
 

@@ -52,5 +52,11 @@ export async function dates({ signal, show, refresh }, c, place) {
     shown = true;
     show(c.title, pass(place, signal, refresh), h('h2', {}, t('chooseDate')),
       items.length ? list : notice('info', t('noDates'), t('noDatesHelp')));
+    // Who looks at another tab sees it on this one's.
+    if (document.hidden) {
+      const title = document.title;
+      document.title = `${t('yourTurn')} ${title}`;
+      document.addEventListener('visibilitychange', () => { document.title = title; }, { once: true, signal });
+    }
   }, EVERY);
 }

@@ -50,6 +50,7 @@ export async function seats({ signal, show, refresh }, concertId, performanceId)
   function drawHeld(r) {
     if (dock.dataset.held === String(r?.reservationId)) return;
     dock.dataset.held = String(r?.reservationId);
+    dock.classList.toggle('still', Boolean(r));
     dock.replaceChildren(problems, ...(r ? [
       notice('info', t('holdFirst', { seats: list(r.seatNumbers) }), t('holdFirstHelp')),
       h('p', { class: 'actions' }, h('a', { class: 'button primary', href: '#/reservations/' + r.reservationId }, t('goPay')),

@@ -66,10 +66,7 @@ export async function waiting({ signal, show, refresh }, c, place) {
   const asked = async () => {
     const now = await get(`/concerts/${c.concertId}/queue`, { token: kept.token, signal });
     if (now.status !== 'WAITING') {
-      if (now.status === 'ACTIVE') {
-        announce(t('yourTurn'), true);
-        document.title = t('yourTurn') + ' · Boxoffice';
-      }
+      if (now.status === 'ACTIVE') announce(t('yourTurn'), true);
       return refresh();
     }
     // It may be older than the file by a moment.
