@@ -81,6 +81,8 @@ class Installed:
         return subprocess.run([*self.command, "-t"], capture_output=True, text=True, timeout=30)
 
     def start(self):
+        if self.process:
+            return
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         preexec_fn=lambda: stack._libc.prctl(1, signal.SIGTERM))
         stack.wait_for(lambda: socket.socket().connect_ex(("127.0.0.1", self.https_port)) == 0, 20, "nginx listens")
@@ -144,6 +146,7 @@ def an_installation_answers_over_https_only():
 
 @test
 def tls_is_1_2_or_1_3_with_forward_secrecy_and_http_2():
+    site.start()
     v = ssl.TLSVersion
     assert site.tls(v.TLSv1_3, v.TLSv1_3, protocols=["h2", "http/1.1"])[::2] == ("TLSv1.3", "h2")
     version, cipher, protocol = site.tls(v.TLSv1_2, v.TLSv1_2, protocols=["h2"])
@@ -155,6 +158,7 @@ def tls_is_1_2_or_1_3_with_forward_secrecy_and_http_2():
 
 @test
 def every_answer_bears_the_security_headers():
+    site.start()
     over_tls = Client(site.https_port, tls=True)
     hsts = ("Strict-Transport-Security", "max-age=31536000")
     for path, status in (("/", 200), ("/assets/app.js", 200), ("/queue/1.json", 200), ("/queue/2.json", 404), ("/nowhere", 404), (API + "/concerts", 503)):
