@@ -53,7 +53,13 @@ struct pool {
 
 static int inherited_socket(void) {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int listens;
+    socklen_t size = sizeof listens;
     if (!pid || !fds || strtol(pid, NULL, 10) != getpid() || strtol(fds, NULL, 10) < 1) return -1;
+    if (getsockopt(LISTEN_FDS_START, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens) {
+        log_line(LOG_L_WARNING, "LISTEN_FDS is set, but descriptor %d is no listening socket: making listen_socket", LISTEN_FDS_START);
+        return -1;
+    }
     fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
     fcntl(LISTEN_FDS_START, F_SETFL, fcntl(LISTEN_FDS_START, F_GETFL) | O_NONBLOCK);
     return LISTEN_FDS_START;
