@@ -65,18 +65,17 @@ async function one({ name, f }) {
   } catch (e) {
     error = e;
   }
-  done++;
   const lines = [];
   if (error) {
     failed++;
     lines.push(error.stack.slice(0, 3000));
     for (const [i, b] of buyers.entries()) {
-      const picture = join(TEST_PICTURES, `failed-${done}-${i + 1}.png`);
+      const picture = join(TEST_PICTURES, `failed-${name.replace(/\W+/g, '-').slice(0, 40)}-${i + 1}.png`);
       lines.push(`at ${b.page.url()}: ${(await b.page.locator('main').innerText({ timeout: 1000 }).catch(() => '')).replace(/\s+/g, ' ').slice(0, 500)}`);
       if (await b.page.screenshot({ path: picture, timeout: 5000 }).catch(() => null)) lines.push(picture);
     }
   }
-  console.log(`${error ? 'not ok' : 'ok'} ${done} - ${name}`);
+  console.log(`${error ? 'not ok' : 'ok'} ${++done} - ${name}`);
   note([...lines, `took ${((Date.now() - began) / 1000).toFixed(1)} s`].join('\n'));
   for (const b of buyers) await b.context.close().catch(() => {});
 }
