@@ -10,9 +10,11 @@ cd "$(dirname "$0")"
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
-  libssl-dev libqrencode-dev nginx-light mariadb-server-core mariadb-client-core openssl curl procps python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
-# For `check` only: the pages are tested in a browser, with Korean letters.
-browser_packages="chromium fonts-nanum nodejs npm"
+  libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
+
+# For `check` alone: what looks at the units and boots a Debian to try the installation on, and a browser, with Korean
+# letters, for the pages.
+check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
@@ -94,6 +96,17 @@ set_up() {
   build
 }
 
+# For the test of /metrics. Of its package only the program is wanted, and the package would start a service.
+fetch_promtool() {
+  local tools=$PWD/var/tools
+  command -v promtool > /dev/null || [ -x "$tools/promtool" ] || ! command -v apt-get > /dev/null && return
+  mkdir -p "$tools"
+  # shellcheck disable=SC2016 # for the shell that runs it
+  step "fetching promtool" "$logs/promtool.log" sh -ec 'cd "$1" && rm -f prometheus_* && apt-get download prometheus
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool.new && rm prometheus_*.deb
+    chmod 755 promtool.new && mv promtool.new promtool' sh "$tools" || say "no promtool: its test is left out"
+}
+
 demo() {
   local dir=${BOXOFFICE_DEMO_DIR:-$PWD/var/demo} pid log
   [[ $dir == /* ]] || dir=$started_in/$dir
@@ -132,8 +145,9 @@ check() {
   local passed failed status=0 trs
   # What is set for a demo is not for tests.
   unset "${!BOXOFFICE_@}"
-  packages="$packages $browser_packages"
+  packages+=" $check_packages"
   set_up
+  fetch_promtool
   say "testing; all of it is in $logs/check.log, and each test's own log beside it under tests/"
   find tests -name '*.trs' -delete
   make check 2>&1 | tee "$logs/check.log" | { grep --line-buffered -E '^(PASS|FAIL|ERROR|SKIP|XPASS|XFAIL):' || :; } || status=$?

@@ -11,6 +11,7 @@
 #define QUEUE_WORDS (sizeof(struct board_queue) / sizeof(uint64_t))
 #define AGE_MAX_MS 1000
 #define GONE 256
+#define TITLE_WORDS ((BOARD_TITLE_SIZE + 7) / 8)
 
 /* All words are atomic and only ever accessed so; see load_queue and store_queue. */
 struct copy {
@@ -26,6 +27,7 @@ struct slot {
     _Atomic uint32_t current; /* the copy to read, 0 or 1 */
     _Atomic uint64_t told;    /* copies with a lower event_seq are passed over */
     _Atomic uint64_t gone[GONE]; /* numbers that left lately, each at its remainder */
+    _Atomic uint64_t title[TITLE_WORDS];
     struct copy copy[2];
 };
 
@@ -136,14 +138,31 @@ bool board_queue(const struct board *board, struct concert_id concert, struct bo
     return s && look(s, 0, queue_r, &says, &ahead);
 }
 
-bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r) {
+bool board_next(const struct board *board, uint64_t *at, struct board_queue *queue_r) {
     enum board_says says;
     uint64_t ahead;
-    for (uint64_t slot = 0; slot < board->slots; slot++) {
-        const struct slot *s = &board->slot[slot];
-        if (GET(s->concert) && look(s, 0, queue_r, &says, &ahead) && i-- == 0) return true;
+    while (*at < board->slots) {
+        const struct slot *s = &board->slot[(*at)++];
+        if (GET(s->concert) && look(s, 0, queue_r, &says, &ahead) && queue_r->concert) return true;
     }
     return false;
+}
+
+void board_title(const struct board *board, struct concert_id concert, char title_r[BOARD_TITLE_SIZE]) {
+    uint64_t words[TITLE_WORDS] = {0};
+    const struct slot *s = find(board, concert.v, false);
+    for (size_t i = 0; s && i < TITLE_WORDS; i++) words[i] = GET(s->title[i]);
+    memcpy(title_r, words, BOARD_TITLE_SIZE);
+    title_r[BOARD_TITLE_SIZE - 1] = 0;
+}
+
+bool board_set_title(struct board *board, struct concert_id concert, const char *title) {
+    uint64_t words[TITLE_WORDS] = {0};
+    struct slot *s = find(board, concert.v, true);
+    if (!s) return false;
+    strncpy((char *)words, title, BOARD_TITLE_SIZE - 1);
+    for (size_t i = 0; i < TITLE_WORDS; i++) PUT(s->title[i], words[i]);
+    return true;
 }
 
 uint64_t board_age_ms(const struct board *board) {

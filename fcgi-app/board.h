@@ -30,13 +30,19 @@
 #define BOARD_BLOCKS 980u
 #define BOARD_WINDOW ((uint64_t)(BOARD_BLOCKS - 1) * BOARD_BLOCK)
 
+/* The seats of all performances of a concert, as counted last. */
+struct board_seats {
+    uint64_t total, left, sold; /* what is neither left nor sold is held */
+    uint64_t reservations_paid, sales_minor; /* what sold ones belong to, and cost */
+};
+
 /* What is known of a queue at one instant. */
 struct board_queue {
     uint64_t concert;
     uint64_t tail, admitted_through, waiting, active, max_active;
     uint64_t admitted_per_minute; /* measured */
     uint64_t rate_known;          /* 0: not measured yet */
-    uint64_t seats_left;
+    struct board_seats seats;
     uint64_t admitted_total, no_show_total;
     uint64_t paused, draining;
     uint64_t event_seq; /* the events it has taken in */
@@ -64,8 +70,11 @@ enum board_says board_place(const struct board *board, struct concert_id concert
                             struct board_queue *queue_r);
 /* False when it is not on the board. An old copy is given all the same. */
 bool board_queue(const struct board *board, struct concert_id concert, struct board_queue *queue_r);
-/* The i-th queue on the board, for lists; false past the last. */
-bool board_queue_at(const struct board *board, size_t i, struct board_queue *queue_r);
+/* The next queue on the board, for lists: *at starts at 0. False past the last. */
+bool board_next(const struct board *board, uint64_t *at, struct board_queue *queue_r);
+/* The concert's title; "" when it is not on the board. */
+#define BOARD_TITLE_SIZE 801 /* 200 characters and a NUL */
+void board_title(const struct board *board, struct concert_id concert, char title_r[BOARD_TITLE_SIZE]);
 /* A place of this queue was told from the database as of this event: no copy from before it is used any more. */
 void board_told(const struct board *board, struct concert_id concert, uint64_t event_seq);
 /* This number has left on this host. */
@@ -80,6 +89,8 @@ void board_reset(struct board *board);
 /* Publishes a queue's next state: numbers in left[] have left while waiting (those at or below
  * admitted_through are ignored). False when there is no room for another queue. */
 bool board_publish(struct board *board, const struct board_queue *queue, const uint64_t *left, size_t left_count);
+/* To be said before the queue is published first: readers take no care of one that changes. False without room. */
+bool board_set_title(struct board *board, struct concert_id concert, const char *title);
 /* All queues are as they were at that moment of the monotonic clock. */
 void board_touch(struct board *board, uint64_t looked_ms);
 

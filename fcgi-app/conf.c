@@ -112,3 +112,45 @@ void conf_print_example(FILE *out) {
                     rows[i].name, rows[i].dflt);
     }
 }
+
+/* A text as mdoc input: lines of fewer than 80 characters, one sentence a line, nothing that reads as a request. */
+static void print_mdoc_text(FILE *out, const char *text) {
+    size_t column = 0;
+    bool sentence_ended = false, quoted = false;
+    for (const char *word = text; *word;) {
+        size_t len = strcspn(word, " ");
+        if (column && (sentence_ended || column + 1 + len > 76)) {
+            fputc('\n', out);
+            column = 0;
+        }
+        if (column) fputc(' ', out);
+        if (!column && (*word == '.' || *word == '\'')) fputs("\\&", out);
+        for (size_t i = 0; i < len; i++) {
+            if (word[i] == '\\')
+                fputs("\\e", out);
+            else if (word[i] == '`')
+                fputs((quoted = !quoted) ? "\\(oq" : "\\(cq", out);
+            else
+                fputc(word[i], out);
+        }
+        column += len + 1;
+        sentence_ended = word[len - 1] == '.';
+        word += len;
+        while (*word == ' ') word++;
+    }
+    fputc('\n', out);
+}
+
+void conf_print_mdoc(FILE *out) {
+    for (size_t i = 0; i < ROWS; i++) {
+        fprintf(out, ".It Va %s\n", rows[i].name);
+        print_mdoc_text(out, rows[i].help);
+        fputs(".br\n", out);
+        if (rows[i].text && *rows[i].dflt_text)
+            fprintf(out, "Text; default: %s\n", rows[i].dflt_text);
+        else if (rows[i].text)
+            fputs("Text; default: empty.\n", out);
+        else
+            fprintf(out, "%" PRIu64 " to %" PRIu64 " (%s); default: %" PRIu64 "\n", rows[i].least, rows[i].most, rows[i].unit, rows[i].dflt);
+    }
+}

@@ -26,5 +26,7 @@ void conf_defaults(struct conf *conf_r);
 bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_size) MUST_USE;
 /* Writes an example file: every setting with its help, range, unit and default, commented out. */
 void conf_print_example(FILE *out);
+/* Writes the list of settings of boxoffice.conf(5). */
+void conf_print_mdoc(FILE *out);
 
 #endif

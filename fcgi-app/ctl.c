@@ -2,6 +2,7 @@
  * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
 #include "account.h"
 #include "audit.h"
+#include "check.h"
 #include "clock.h"
 #include "concert.h"
 #include "conf.h"
@@ -28,8 +29,9 @@ struct ctl {
     struct db *db;
     bool json;
     /* the command's options; NULL or 0 when not given */
+    const char *config, *url; /* of check */
     const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
-    bool sale, fifo, off;
+    bool sale, fifo, off, pending, mdoc;
     int argc;
     char **argv; /* what is no option */
 };
@@ -87,6 +89,7 @@ static bool time_option(const char *text, uint64_t *at_ms_r) {
 static int c_migrate(struct ctl *ctl) {
     unsigned applied, version;
     char why[800];
+    if (ctl->pending) return schema_fits(&ctl->conf, why, sizeof why) ? 0 : say(1, "%s", why);
     if (!migrate(&ctl->conf, &applied, &version, why, sizeof why)) return say(2, "%s", why);
     if (ctl->json) {
         struct json_object *o = json_object_new_object();
@@ -336,9 +339,18 @@ static int c_audit(struct ctl *ctl) {
     return status;
 }
 
+static int c_check(struct ctl *ctl) {
+    struct json_object *rows = ctl->json ? json_object_new_array() : NULL;
+    int status = check_run(ctl->config, ctl->url, stdout, rows);
+    if (status < 2 && rows)
+        print(rows);
+    else
+        json_object_put(rows);
+    return status;
+}
+
 static int c_settings(struct ctl *ctl) {
-    (void)ctl;
-    conf_print_example(stdout);
+    (ctl->mdoc ? conf_print_mdoc : conf_print_example)(stdout);
     return 0;
 }
 
@@ -349,7 +361,7 @@ static const struct {
     command_fn *run;
     const char *usage;
 } commands[] = {
-    {"migrate", NULL, 0, true, c_migrate, "migrate"},
+    {"migrate", NULL, 0, true, c_migrate, "migrate [--pending]"},
     {"concert", "add", 0, true, c_concert_add, "concert add --title T [--max-active N] [--sales-open TS] [--sales-close TS]"},
     {"concert", "list", 0, true, c_concert_list, "concert list"},
     {"performance", "add", 1, true, c_performance_add,
@@ -363,7 +375,8 @@ static const struct {
     {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
     {"ticket", "verify", 1, true, c_ticket_verify, "ticket verify CODE"},
     {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
-    {"settings", NULL, 0, false, c_settings, "settings"},
+    {"check", NULL, 0, false, c_check, "check [--url URL]"},
+    {"settings", NULL, 0, false, c_settings, "settings [--mdoc]"},
 };
 
 static int usage(FILE *out, int status) {
@@ -373,7 +386,7 @@ static int usage(FILE *out, int status) {
 }
 
 int main(int argc, char **argv) {
-    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, JSON };
+    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, MDOC, URL, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, JSON},
@@ -390,6 +403,9 @@ int main(int argc, char **argv) {
         {"sale", no_argument, NULL, SALE},
         {"fifo", no_argument, NULL, FIFO},
         {"off", no_argument, NULL, OFF},
+        {"pending", no_argument, NULL, PENDING},
+        {"mdoc", no_argument, NULL, MDOC},
+        {"url", required_argument, NULL, URL},
         {0},
     };
     static struct ctl ctl;
@@ -412,6 +428,9 @@ int main(int argc, char **argv) {
         case SALE: ctl.sale = true; break;
         case FIFO: ctl.fifo = true; break;
         case OFF: ctl.off = true; break;
+        case PENDING: ctl.pending = true; break;
+        case MDOC: ctl.mdoc = true; break;
+        case URL: ctl.url = optarg; break;
         default: return usage(stderr, 2);
         }
     }
@@ -423,6 +442,7 @@ int main(int argc, char **argv) {
             continue;
         ctl.argc = argc - words;
         ctl.argv = argv + words;
+        ctl.config = path;
         log_init("boxofficectl", LOG_L_ERROR);
         if (!commands[i].needs_settings) return commands[i].run(&ctl);
         if (!conf_load(path, &ctl.conf, why, sizeof why)) return say(2, "%s", why);

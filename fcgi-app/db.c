@@ -9,9 +9,11 @@
 #include <inttypes.h>
 #include <mysql.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* Server and client error numbers that mean something here; of MariaDB and MySQL alike. */
 enum {
@@ -53,6 +55,7 @@ enum outcome {
 #define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
+#define RAN_MAX 16
 
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
 
@@ -81,7 +84,14 @@ struct db {
     bool keyed;
     bool begun; /* a statement of the request has been run */
     int client_fd;
-    struct db_stats stats;
+    unsigned error_number;
+    char error[256];
+    struct db_stats *stats; /* or NULL */
+    struct {
+        enum stmt id;
+        uint64_t us;
+    } ran[RAN_MAX]; /* by the request, the first ones */
+    size_t ran_count;
     struct db_row row;
 };
 
@@ -106,9 +116,45 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
-struct db_stats db_stats(const struct db *db) { return db->stats; }
+const char *db_trouble_name(enum db_trouble trouble) {
+    static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
+    return names[trouble];
+}
+
+void db_count_in(struct db *db, struct db_stats *stats) { db->stats = stats; }
+
+/* One process writes them: no locked instruction is needed. */
+static void count(_Atomic uint64_t *n, uint64_t more) {
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+static void count_trouble(struct db *db, enum db_trouble trouble) {
+    if (db->stats) count(&db->stats->trouble[trouble], 1);
+}
+
+const char *db_error(const struct db *db, unsigned *number_r) {
+    *number_r = db->error_number;
+    return db->error;
+}
+
+static void keep_error(struct db *db, unsigned number, const char *text) {
+    db->error_number = number;
+    snprintf(db->error, sizeof db->error, "%s", text);
+}
 
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
+
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) {
+    if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0) return true;
+    snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file, strerror(errno));
+    return false;
+}
+
+const char *stmt_procedure(enum stmt id, size_t *len_r) {
+    if (strncmp(stmts[id].sql, "CALL ", 5) != 0) return NULL;
+    *len_r = strcspn(stmts[id].sql + 5, "(");
+    return stmts[id].sql + 5;
+}
 
 struct db *db_new(const struct conf *conf) {
     struct db *db = calloc(1, sizeof *db);
@@ -146,24 +192,45 @@ void db_free(struct db *db) {
 
 /* Says what a failure means for the transaction at work, and closes what is broken. */
 static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+    keep_error(db, number, text);
     bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
     if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
         number == ER_NO_PROCEDURE) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
         db->outcome = AGAIN;
+        count_trouble(db, DB_RUN_AGAIN);
         log_line(LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
         return E_BUSY;
     }
     if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
         db->outcome = lost && may_have_committed ? UNKNOWN : LOST;
+        count_trouble(db, db->outcome == UNKNOWN ? DB_OUTCOME_UNKNOWN : DB_LOST);
         log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == UNKNOWN ? ", outcome not known" : "", number, text);
         disconnect(db); /* and with it `text` */
         return E_DATABASE_UNAVAILABLE;
     }
     db->outcome = DONE;
+    count_trouble(db, DB_FAILED);
     log_line(LOG_L_ERROR, "%s: %u %s", what, number, text);
     db_rollback(db);
     return E_INTERNAL;
+}
+
+/* Over the network: never a socket of this host, not even for "localhost"; and with a CA never without TLS, nor with
+ * a server whose certificate is not for the host that was asked for. The client library checks neither unless told. */
+static void require_tcp(MYSQL *m, const char *ssl_ca) {
+    unsigned tcp = MYSQL_PROTOCOL_TCP;
+    mysql_options(m, MYSQL_OPT_PROTOCOL, &tcp);
+    if (!*ssl_ca) return;
+    mysql_options(m, MYSQL_OPT_SSL_CA, ssl_ca);
+#ifdef MARIADB_PACKAGE_VERSION
+    db_bool yes = 1;
+    mysql_options(m, MYSQL_OPT_SSL_ENFORCE, &yes);
+    mysql_options(m, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+#else
+    unsigned mode = SSL_MODE_VERIFY_IDENTITY;
+    mysql_options(m, MYSQL_OPT_SSL_MODE, &mode);
+#endif
 }
 
 static bool connected(struct db *db) {
@@ -184,6 +251,7 @@ static bool connected(struct db *db) {
     mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const struct conf *c = db->conf;
     bool tcp = *c->database_host;
+    if (tcp) require_tcp(m, c->database_ssl_ca);
     if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user, *db->password ? db->password : NULL,
                             c->database_name, tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
                             CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
@@ -191,17 +259,20 @@ static bool connected(struct db *db) {
         uint64_t now_ms = clock_mono_ms();
         if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
         said_ms = now_ms;
+        count_trouble(db, DB_UNREACHABLE);
+        keep_error(db, mysql_errno(m), mysql_error(m));
         mysql_close(m);
         return false;
     }
     db->mysql = m;
-    db->stats.reconnects++;
+    if (db->stats) count(&db->stats->connections, 1);
     return true;
 }
 
 void db_begin(struct db *db, int client_fd) {
     db->begun = false;
     db->client_fd = client_fd;
+    db->ran_count = 0;
 }
 
 static enum err first_statement(struct db *db) {
@@ -348,11 +419,7 @@ static unsigned fault_after(struct db *db, enum stmt id) {
 #define fault_after(db, id) 0u
 #endif
 
-enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
-                uint64_t *affected_r) {
-    uint64_t began_ns = clock_mono_ns();
-    enum err e = db->begun ? E_OK : first_statement(db);
-    if (e || (e = db_prepare(db, id))) return e;
+static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx, uint64_t *affected_r) {
     MYSQL_STMT *s = db->prepared[id];
     MYSQL_BIND bind[16] = {0};
     if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {
@@ -385,10 +452,37 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
     }
     if (!number) number = fault_after(db, id);
     forget_long_columns(&db->row);
-    db->stats.statements++;
-    db->stats.time_ns += clock_mono_ns() - began_ns;
     if (number) return failed(db, number, mysql_stmt_error(s), stmts[id].name, commits);
     return code;
+}
+
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
+                uint64_t *affected_r) {
+    uint64_t began_ns = clock_mono_ns();
+    enum err e = db->begun ? E_OK : first_statement(db);
+    if (e) return e;
+    /* Connecting is part of it. */
+    e = db_prepare(db, id);
+    if (!e) e = execute(db, id, nargs, args, each, ctx, affected_r);
+    uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
+    if (db->stats) {
+        count(&db->stats->runs[id], 1);
+        count(&db->stats->time_us[id], took_us);
+    }
+    if (db->ran_count < RAN_MAX) {
+        db->ran[db->ran_count].id = id;
+        db->ran[db->ran_count].us = took_us;
+    }
+    db->ran_count++;
+    return e;
+}
+
+void db_ran(const struct db *db, char *text_r, size_t size) {
+    size_t n = 0;
+    *text_r = 0;
+    for (size_t i = 0; i < db->ran_count && i < RAN_MAX && n < size; i++)
+        n += (size_t)snprintf(text_r + n, size - n, "%s%s %" PRIu64 " us", i ? ", " : "", stmts[db->ran[i].id].name, db->ran[i].us);
+    if (db->ran_count > RAN_MAX && n < size) snprintf(text_r + n, size - n, " and %zu more", db->ran_count - RAN_MAX);
 }
 
 void db_rollback(struct db *db) {
@@ -411,7 +505,7 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
         if (db->outcome == AGAIN) db_rollback(db);
         if (db->outcome == UNKNOWN) break;
         if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) break;
-        db->stats.retries++;
+        if (db->stats) count(&db->stats->retries, 1);
         if (db->outcome == AGAIN) back_off(tried);
     }
     db->keyed = false;
@@ -423,7 +517,7 @@ bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
     if (value_size) *value_r = 0;
     if (!connected(db)) {
-        snprintf(why_r, why_size, "can't connect to the database; see the database_… settings");
+        snprintf(why_r, why_size, "can't connect to the database: %u %s; see the database_… settings", db->error_number, db->error);
         return false;
     }
     int more = mysql_real_query(db->mysql, sql, strlen(sql));

@@ -46,6 +46,9 @@ size_t db_row_columns(const struct db_row *row);
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
 
+/* Whether database_password_file, if any, can be read. False with a line for people in why_r. */
+bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) MUST_USE;
+
 /* A handle without a connection: that is opened by the first statement. One per process or thread, never
  * across a fork. NULL when the password file can't be read (logged). The settings must outlive it. */
 struct db *db_new(const struct conf *conf) MUST_USE;
@@ -79,11 +82,30 @@ bool db_outcome_unknown(const struct db *db);
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
 
-/* Since the handle was made. */
-struct db_stats {
-    uint64_t statements, retries, reconnects, time_ns;
+/* Which statements the request has run, and how long each took: "QUEUE_JOIN 812 us, IDEM_STORE 95 us". */
+void db_ran(const struct db *db, char *text_r, size_t size);
+
+/* What the server or the client library said last, and its number (0 and "": nothing yet). For people. */
+const char *db_error(const struct db *db, unsigned *number_r);
+
+/* What went wrong, for statistics. */
+enum db_trouble {
+    DB_RUN_AGAIN,       /* a deadlock, a lock not got in time: the transaction was undone */
+    DB_LOST,            /* the connection, and nothing of the transaction was kept */
+    DB_OUTCOME_UNKNOWN, /* the connection, while COMMIT may have been on its way */
+    DB_UNREACHABLE,     /* there was no connection to be had */
+    DB_FAILED,          /* any other error: ours */
+    DB_TROUBLES
 };
-struct db_stats db_stats(const struct db *db);
+const char *db_trouble_name(enum db_trouble trouble);
+
+/* Counts, written by one process and read by any. */
+struct db_stats {
+    _Atomic uint64_t runs[STMT_COUNT], time_us[STMT_COUNT];
+    _Atomic uint64_t retries, connections, trouble[DB_TROUBLES];
+};
+/* From now on this handle counts there, on top of what is there. Without it nothing is counted. */
+void db_count_in(struct db *db, struct db_stats *stats);
 
 #ifdef BOXOFFICE_FAULTS
 /* For tests only, and not compiled into programs: the next run of one statement goes wrong in one way, once.
@@ -99,6 +121,8 @@ extern struct db_fault db_fault;
 /* Prepares a statement without running it; for the test that holds stmt.def against the schema. */
 enum err db_prepare(struct db *db, enum stmt id) MUST_USE;
 const char *stmt_name(enum stmt id);
+/* The name of the procedure that it calls, up to the bracket behind it; NULL when it calls none. */
+const char *stmt_procedure(enum stmt id, size_t *len_r);
 
 /* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
 bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;

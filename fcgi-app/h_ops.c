@@ -1,13 +1,8 @@
-/* For those who run it: is it alive, is it ready, numbers for Prometheus and for people. */
+/* For those who run it: is it alive, is it ready, and how it is. All of it but readyz is answered from shared
+ * memory, database or not. */
 #include "clock.h"
 #include "handlers.h"
 #include "json.h"
-
-#include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum err h_healthz(struct call *call) {
     struct json_object *o = json_object_new_object();
@@ -21,131 +16,12 @@ enum err h_readyz(struct call *call) {
     return e ? e : h_healthz(call);
 }
 
-/* A text that grows. */
-struct text {
-    char *bytes;
-    size_t len, size;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct text *t, const char *format, ...) {
-    for (;;) {
-        va_list args;
-        va_start(args, format);
-        int n = vsnprintf(t->bytes + t->len, t->size - t->len, format, args);
-        va_end(args);
-        if (n < 0) return;
-        if ((size_t)n < t->size - t->len) {
-            t->len += (size_t)n;
-            return;
-        }
-        size_t size = t->size * 2 + (size_t)n + 4096;
-        char *bytes = realloc(t->bytes, size);
-        if (!bytes) abort();
-        t->bytes = bytes;
-        t->size = size;
-    }
-}
-
-static void head(struct text *t, const char *name, const char *type, const char *help) {
-    add(t, "# HELP boxoffice_%s %s\n# TYPE boxoffice_%s %s\n", name, help, name, type);
-}
-
-/* The sum over all workers of a field at an offset. */
-static uint64_t sum(const struct stats *stats, size_t offset) {
-    uint64_t n = 0;
-    for (uint64_t i = 0; i < stats->workers; i++) n += stats_get((const stats_count *)((const char *)&stats->worker[i] + offset));
-    return n;
-}
-#define SUM(field) sum(stats, offsetof(struct stats_worker, field))
-
-static void worker_counts(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r) {
-    *busy_r = *idle_r = 0;
-    for (uint64_t i = 0; i < stats->workers; i++) {
-        if (!stats_get(&stats->worker[i].pid)) continue;
-        if (stats_get(&stats->worker[i].busy_since_ms))
-            ++*busy_r;
-        else
-            ++*idle_r;
-    }
-}
-
-static void route_metrics(struct text *t, const struct stats *stats) {
-    head(t, "requests_total", "counter", "Requests answered, by route and code.");
-    for (size_t r = 0; r < STATS_ROUTES; r++)
-        for (size_t e = 0; e < E_COUNT; e++) {
-            uint64_t n = SUM(requests[r][e]);
-            if (n) add(t, "boxoffice_requests_total{route=\"%s\",code=\"%s\"} %" PRIu64 "\n", r < route_count() ? route_name(r) : "none", err_name((enum err)e), n);
-        }
-    head(t, "request_seconds", "histogram", "Time from a request's arrival at a worker to its answer.");
-    for (size_t r = 0; r < STATS_ROUTES; r++) {
-        uint64_t n = 0, all = 0;
-        const char *name = r < route_count() ? route_name(r) : "none";
-        for (size_t b = 0; b < STATS_BUCKETS; b++) all += SUM(bucket[r][b]);
-        if (!all) continue;
-        for (size_t b = 0; b < STATS_BUCKETS; b++) {
-            n += SUM(bucket[r][b]);
-            if (b + 1 < STATS_BUCKETS)
-                add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"%g\"} %" PRIu64 "\n", name, (double)stats_bucket_us[b] / 1e6, n);
-            else
-                add(t, "boxoffice_request_seconds_bucket{route=\"%s\",le=\"+Inf\"} %" PRIu64 "\n", name, n);
-        }
-        add(t, "boxoffice_request_seconds_sum{route=\"%s\"} %.6f\n", name, (double)SUM(time_us[r]) / 1e6);
-        add(t, "boxoffice_request_seconds_count{route=\"%s\"} %" PRIu64 "\n", name, n);
-    }
-}
-
-static void queue_metric(struct text *t, const struct board *board, const char *name, const char *type, const char *help, size_t offset) {
-    struct board_queue q;
-    head(t, name, type, help);
-    for (size_t i = 0; board_queue_at(board, i, &q); i++) {
-        uint64_t v;
-        memcpy(&v, (const char *)&q + offset, sizeof v);
-        if (q.concert) add(t, "boxoffice_%s{concert=\"%" PRIu64 "\"} %" PRIu64 "\n", name, q.concert, v);
-    }
-}
-
-enum err h_metrics(struct call *call) {
-    const struct stats *stats = call->stats;
-    struct text t = {0};
-    uint64_t busy, idle;
-    worker_counts(stats, &busy, &idle);
-    head(&t, "workers", "gauge", "Worker processes by state.");
-    add(&t, "boxoffice_workers{state=\"busy\"} %" PRIu64 "\nboxoffice_workers{state=\"idle\"} %" PRIu64 "\n", busy, idle);
-    head(&t, "worker_restarts_total", "counter", "Workers started in place of others.");
-    add(&t, "boxoffice_worker_restarts_total %" PRIu64 "\n", SUM(restarts));
-    head(&t, "database_statements_total", "counter", "Statements run by workers.");
-    add(&t, "boxoffice_database_statements_total %" PRIu64 "\n", SUM(statements));
-    head(&t, "database_retries_total", "counter", "Transactions run again.");
-    add(&t, "boxoffice_database_retries_total %" PRIu64 "\n", SUM(retries));
-    head(&t, "database_seconds_total", "counter", "Time that workers waited for the database.");
-    add(&t, "boxoffice_database_seconds_total %.6f\n", (double)SUM(database_us) / 1e6);
-    head(&t, "holds_expired_total", "counter", "Holds that this host's ticker tidied up after.");
-    add(&t, "boxoffice_holds_expired_total %" PRIu64 "\n", stats_get(&stats->holds_expired));
-    head(&t, "board_age_seconds", "gauge", "Time since the ticker last read the queues.");
-    uint64_t age_ms = board_age_ms(call->board);
-    if (age_ms == UINT64_MAX)
-        add(&t, "boxoffice_board_age_seconds +Inf\n");
-    else
-        add(&t, "boxoffice_board_age_seconds %.3f\n", (double)age_ms / 1000);
-    route_metrics(&t, stats);
-#define QUEUE(field, type, help) queue_metric(&t, call->board, "queue_" #field, type, help, offsetof(struct board_queue, field))
-    QUEUE(waiting, "gauge", "People waiting.");
-    QUEUE(active, "gauge", "People let in.");
-    QUEUE(max_active, "gauge", "Cap on people let in.");
-    QUEUE(seats_left, "gauge", "Seats that can be held.");
-    QUEUE(admitted_per_minute, "gauge", "People let in during the last minute.");
-    QUEUE(admitted_total, "counter", "People ever let in.");
-    QUEUE(no_show_total, "counter", "People let in who never showed up.");
-    QUEUE(paused, "gauge", "1 while paused.");
-#undef QUEUE
-    resp_bytes(call->resp, 200, "text/plain; version=0.0.4; charset=utf-8", t.bytes, t.len);
-    free(t.bytes);
-    return E_OK;
-}
-
-static struct json_object *queue_status(const struct board_queue *q) {
-    struct json_object *o = json_object_new_object();
+static struct json_object *queue_status(const struct board *board, const struct board_queue *q) {
+    char title[BOARD_TITLE_SIZE];
+    struct json_object *o = json_object_new_object(), *seats = json_object_new_object(), *sales = json_object_new_object();
+    board_title(board, (struct concert_id){q->concert}, title);
     json_add_u64(o, "concertId", q->concert);
+    json_add_text(o, "title", title);
     json_add_u64(o, "tail", q->tail);
     json_add_u64(o, "admittedThrough", q->admitted_through);
     json_add_u64(o, "waiting", q->waiting);
@@ -154,50 +30,147 @@ static struct json_object *queue_status(const struct board_queue *q) {
     json_add_u64(o, "admittedPerMinute", q->admitted_per_minute);
     json_add_u64(o, "admittedTotal", q->admitted_total);
     json_add_u64(o, "noShowTotal", q->no_show_total);
-    json_add_u64(o, "seatsLeft", q->seats_left);
+    json_add_u64(o, "seatsLeft", q->seats.left);
+    json_add_u64(seats, "total", q->seats.total);
+    json_add_u64(seats, "free", q->seats.left);
+    json_add_u64(seats, "held", q->seats.total - q->seats.left - q->seats.sold);
+    json_add_u64(seats, "sold", q->seats.sold);
+    json_add(o, "seats", seats);
+    json_add_u64(sales, "reservations", q->seats.reservations_paid);
+    json_add_u64(sales, "amount", q->seats.sales_minor);
+    json_add(o, "sales", sales);
     json_add(o, "paused", json_object_new_boolean(q->paused != 0));
     json_add(o, "draining", json_object_new_boolean(q->draining != 0));
     json_add_time(o, "updatedAt", q->updated_at_ms);
     return o;
 }
 
+/* null when it can't be told. */
+static struct json_object *memory_of(uint64_t pid) {
+    uint64_t bytes = stats_memory_bytes(pid);
+    return bytes ? json_object_new_uint64(bytes) : NULL;
+}
+
+static struct json_object *worker_status(const struct stats_worker *w, uint64_t now_ms) {
+    struct json_object *o = json_object_new_object();
+    uint64_t n = 0, pid = stats_get(&w->pid), since_ms = stats_get(&w->busy_since_ms), started_ms = stats_get(&w->started_ms);
+    for (size_t r = 0; r < STATS_ROUTES; r++)
+        for (size_t e = 0; e < E_COUNT; e++) n += stats_get(&w->requests[r][e]);
+    json_add_u64(o, "pid", pid);
+    json_add_text(o, "state", !pid ? "down" : since_ms ? "busy" : "idle");
+    json_add_u64(o, "busyMs", since_ms && now_ms > since_ms ? now_ms - since_ms : 0);
+    json_add_u64(o, "uptimeSeconds", pid && now_ms > started_ms ? (now_ms - started_ms) / 1000 : 0);
+    json_add_u64(o, "requests", n);
+    json_add_u64(o, "restarts", stats_get(&w->restarts));
+    json_add(o, "memoryBytes", memory_of(pid));
+    return o;
+}
+
+static struct json_object *pool_status(const struct call *call, uint64_t now_ms) {
+    const struct stats *stats = call->stats;
+    uint64_t busy, idle, age_ms = board_age_ms(call->board);
+    struct json_object *o = json_object_new_object();
+    stats_workers(stats, &busy, &idle);
+    json_add_text(o, "version", PACKAGE_VERSION);
+    json_add_time(o, "startedAt", stats->started_at_ms);
+    json_add_u64(o, "uptimeSeconds", (now_ms - stats->started_ms) / 1000);
+    json_add_u64(o, "workers", stats->workers);
+    json_add_u64(o, "busy", busy);
+    json_add_u64(o, "idle", idle);
+    json_add_u64(o, "restarts", STATS_SUM(stats, restarts));
+    json_add_u64(o, "reloads", stats_get(&stats->reloads));
+    json_add_u64(o, "tickerPid", stats_get(&stats->ticker_pid));
+    json_add(o, "boardAgeMs", age_ms == UINT64_MAX ? NULL : json_object_new_uint64(age_ms));
+    return o;
+}
+
+static struct json_object *ticker_status(const struct call *call) {
+    const struct stats *stats = call->stats;
+    uint64_t pid = stats_get(&stats->ticker_pid), age_ms = board_age_ms(call->board), statements = 0;
+    struct json_object *o = json_object_new_object();
+    for (size_t s = 0; s < STMT_COUNT; s++) statements += stats_get(&stats->ticker_database.runs[s]);
+    json_add_u64(o, "pid", pid);
+    json_add_u64(o, "restarts", stats_get(&stats->ticker_restarts));
+    json_add_u64(o, "ticks", stats_get(&stats->ticks));
+    json_add(o, "lastTickAgeMs", age_ms == UINT64_MAX ? NULL : json_object_new_uint64(age_ms));
+    json_add_u64(o, "lastTickUs", stats_get(&stats->last_tick_us));
+    json_add_u64(o, "statements", statements);
+    json_add_u64(o, "admitted", stats_get(&stats->admitted));
+    json_add_u64(o, "ended", stats_get(&stats->ended));
+    json_add_u64(o, "holdsExpired", stats_get(&stats->holds_expired));
+    json_add_u64(o, "queues", stats_get(&stats->queues));
+    json_add(o, "memoryBytes", memory_of(pid));
+    return o;
+}
+
+/* The ticker asks it all the time, so it need not be asked now. */
+static struct json_object *database_status(const struct call *call, uint64_t now_ms) {
+    const struct stats *stats = call->stats;
+    uint64_t statements = 0, time_us = 0, seen_ms = stats_get(&stats->database_seen_ms);
+    uint64_t age_ms = now_ms > seen_ms ? now_ms - seen_ms : 0;
+    struct json_object *o = json_object_new_object(), *errors = json_object_new_object();
+    for (size_t s = 0; s < STMT_COUNT; s++) {
+        statements += STATS_SUM(stats, database.runs[s]);
+        time_us += STATS_SUM(stats, database.time_us[s]);
+    }
+    /* It may wait for a lock for so long. */
+    json_add(o, "reachable", json_object_new_boolean(seen_ms && age_ms <= call->conf->lock_wait_s * 1000 + 1000));
+    json_add(o, "lastAnswerAgeMs", seen_ms ? json_object_new_uint64(age_ms) : NULL);
+    json_add_u64(o, "statements", statements);
+    json_add_u64(o, "retries", STATS_SUM(stats, database.retries));
+    json_add_u64(o, "connections", STATS_SUM(stats, database.connections));
+    json_add_u64(o, "busyMs", time_us / 1000);
+    json_add_u64(errors, "runAgain", STATS_SUM(stats, database.trouble[DB_RUN_AGAIN]));
+    json_add_u64(errors, "lost", STATS_SUM(stats, database.trouble[DB_LOST]));
+    json_add_u64(errors, "outcomeUnknown", STATS_SUM(stats, database.trouble[DB_OUTCOME_UNKNOWN]));
+    json_add_u64(errors, "unreachable", STATS_SUM(stats, database.trouble[DB_UNREACHABLE]));
+    json_add_u64(errors, "failed", STATS_SUM(stats, database.trouble[DB_FAILED]));
+    json_add(o, "errors", errors);
+    return o;
+}
+
+static struct json_object *requests_status(const struct stats *stats) {
+    uint64_t ok = 0, refused = 0, failed = 0, gone = 0;
+    struct json_object *o = json_object_new_object(), *codes = json_object_new_object();
+    for (size_t e = 0; e < E_COUNT; e++) {
+        uint64_t n = 0;
+        int status = err_status((enum err)e);
+        for (size_t r = 0; r < STATS_ROUTES; r++) n += STATS_SUM(stats, requests[r][e]);
+        *(e == E_CLIENT_GONE ? &gone : status >= 500 ? &failed : status >= 400 ? &refused : &ok) += n;
+        if (n) json_add_u64(codes, err_name((enum err)e), n);
+    }
+    json_add_u64(o, "total", ok + refused + failed + gone);
+    json_add_u64(o, "2xx", ok);
+    json_add_u64(o, "4xx", refused);
+    json_add_u64(o, "5xx", failed);
+    json_add_u64(o, "clientGone", gone);
+    json_add(o, "codes", codes);
+    return o;
+}
+
+static struct json_object *nginx_errors(const struct stats *stats) {
+    if (!stats_get(&stats->nginx_errors_known)) return NULL;
+    struct json_object *o = json_object_new_object();
+    for (size_t e = 0; e < E_COUNT; e++)
+        if (stats_get(&stats->nginx_errors[e])) json_add_u64(o, err_name((enum err)e), stats_get(&stats->nginx_errors[e]));
+    return o;
+}
+
 enum err h_status(struct call *call) {
     const struct stats *stats = call->stats;
-    uint64_t busy, idle, now_ms = clock_mono_ms();
-    worker_counts(stats, &busy, &idle);
-    struct json_object *o = json_object_new_object(), *pool = json_object_new_object(), *workers = json_object_new_array(),
-                       *queues = json_object_new_array(), *database = json_object_new_object();
-    json_add_u64(pool, "uptimeSeconds", (now_ms - stats_get(&stats->started_ms)) / 1000);
-    json_add_u64(pool, "workers", stats->workers);
-    json_add_u64(pool, "busy", busy);
-    json_add_u64(pool, "idle", idle);
-    json_add_u64(pool, "restarts", SUM(restarts));
-    json_add_u64(pool, "tickerPid", stats_get(&stats->ticker_pid));
-    uint64_t age_ms = board_age_ms(call->board);
-    json_add(pool, "boardAgeMs", age_ms == UINT64_MAX ? NULL : json_object_new_uint64(age_ms));
-    json_add(o, "pool", pool);
-    json_add_u64(database, "statements", SUM(statements));
-    json_add_u64(database, "retries", SUM(retries));
-    json_add_u64(database, "connections", SUM(reconnects));
-    json_add_u64(database, "busyMs", SUM(database_us) / 1000);
-    json_add(o, "database", database);
-    for (uint64_t i = 0; i < stats->workers; i++) {
-        const struct stats_worker *w = &stats->worker[i];
-        struct json_object *row = json_object_new_object();
-        uint64_t n = 0, since_ms = stats_get(&w->busy_since_ms);
-        for (size_t r = 0; r < STATS_ROUTES; r++)
-            for (size_t e = 0; e < E_COUNT; e++) n += stats_get(&w->requests[r][e]);
-        json_add_u64(row, "pid", stats_get(&w->pid));
-        json_add_text(row, "state", !stats_get(&w->pid) ? "down" : since_ms ? "busy" : "idle");
-        json_add_u64(row, "busyMs", since_ms && now_ms > since_ms ? now_ms - since_ms : 0);
-        json_add_u64(row, "requests", n);
-        json_add_u64(row, "restarts", stats_get(&w->restarts));
-        json_object_array_add(workers, row);
-    }
+    uint64_t now_ms = clock_mono_ms();
+    struct json_object *o = json_object_new_object(), *workers = json_object_new_array(), *queues = json_object_new_array();
+    json_add(o, "pool", pool_status(call, now_ms));
+    json_add(o, "ticker", ticker_status(call));
+    json_add(o, "database", database_status(call, now_ms));
+    json_add(o, "requests", requests_status(stats));
+    json_add(o, "nginxErrors", nginx_errors(stats));
+    for (uint64_t i = 0; i < stats->workers; i++) json_object_array_add(workers, worker_status(&stats->worker[i], now_ms));
     json_add(o, "workers", workers);
+    json_add_text(o, "currency", call->conf->currency);
     struct board_queue q;
-    for (size_t i = 0; board_queue_at(call->board, i, &q); i++)
-        if (q.concert) json_object_array_add(queues, queue_status(&q));
+    for (uint64_t at = 0; board_next(call->board, &at, &q);)
+        json_object_array_add(queues, queue_status(call->board, &q));
     json_add(o, "queues", queues);
     resp_json(call->resp, 200, o);
     return E_OK;

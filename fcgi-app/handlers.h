@@ -10,7 +10,8 @@ handler_fn h_concerts, h_concert, h_performances, h_seats;        /* h_concert.c
 handler_fn h_queue_join, h_queue_place, h_queue_leave;            /* h_queue.c */
 handler_fn h_reservation_create, h_reservations, h_reservation, h_reservation_release, h_reservation_pay,
     h_reservation_cancel, h_payments, h_payment;   /* h_reservation.c */
-handler_fn h_ticket;                                 /* h_ticket.c */
-handler_fn h_healthz, h_readyz, h_metrics, h_status; /* h_ops.c */
+handler_fn h_ticket;                      /* h_ticket.c */
+handler_fn h_healthz, h_readyz, h_status; /* h_ops.c */
+handler_fn h_metrics;                     /* h_metrics.c */
 
 #endif

@@ -1,6 +1,8 @@
 /* boxoffice-fcgi: arguments and settings, then the master. */
 #include "conf.h"
+#include "db.h"
 #include "log.h"
+#include "migrate.h"
 #include "pool.h"
 #include "title.h"
 #include "token.h"
@@ -10,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0"
@@ -19,6 +23,20 @@ static void usage(FILE *out) {
     fputs("Usage: boxoffice-fcgi [--config FILE] [--version] [--help]\n"
           "Serves the box office to nginx until TERM. HUP reads the settings again.\n",
           out);
+}
+
+/* Whether the database is there and of this release. In a process of its own: the master never opens the database. */
+static bool database_fits(const struct conf *conf) {
+    char why[600];
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        log_init("boxoffice-fcgi", LOG_L_ERROR);
+        bool ok = schema_fits(conf, why, sizeof why);
+        if (!ok) fprintf(stderr, "boxoffice-fcgi: %s\n", why);
+        _exit(!ok);
+    }
+    return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }
 
 int main(int argc, char **argv) {
@@ -42,10 +60,12 @@ int main(int argc, char **argv) {
         usage(stderr);
         return 2;
     }
-    if (!conf_load(path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why)) {
+    if (!conf_load(path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
+        !db_password_readable(&conf, why, sizeof why)) {
         fprintf(stderr, "boxoffice-fcgi: %s\n", why);
         return 1;
     }
+    if (!database_fits(&conf)) return 1;
     log_init("master", (int)conf.log_level);
     if (mkdir(conf.queue_state_dir, 0755) == 0) chmod(conf.queue_state_dir, 0755);
     return pool_run(&conf, &keys, path);

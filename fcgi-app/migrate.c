@@ -20,6 +20,18 @@ static int is_migration(const struct dirent *entry) {
     return len > 8 && strcmp(entry->d_name + len - 4, ".sql") == 0 && sscanf(entry->d_name, "%3u_", &version) == 1;
 }
 
+size_t migrations_in(const char *dir, unsigned version_r[MIGRATIONS_MAX]) {
+    struct dirent **files;
+    size_t count = 0;
+    int n = scandir(dir, &files, is_migration, alphasort);
+    for (int i = 0; i < n; i++) {
+        if (count < MIGRATIONS_MAX) version_r[count++] = (unsigned)strtoul(files[i]->d_name, NULL, 10);
+        free(files[i]);
+    }
+    if (n >= 0) free(files);
+    return count;
+}
+
 static char *read_file(const char *path) {
     FILE *f = fopen(path, "re");
     if (!f) return NULL;
@@ -94,11 +106,35 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
 }
 
 bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
-    struct db *db = db_new(conf), *locker = db_new(conf);
+    struct conf as = *conf;
+    if (*conf->database_migrate_user) {
+        memcpy(as.database_user, conf->database_migrate_user, sizeof as.database_user);
+        memcpy(as.database_password_file, conf->database_migrate_password_file, sizeof as.database_password_file);
+    }
+    struct db *db = db_new(&as), *locker = db_new(&as);
     *applied_r = *version_r = 0;
     bool ok = db && locker && run(db, locker, conf->sql_dir, applied_r, version_r, why_r, why_size);
-    if (!db || !locker) snprintf(why_r, why_size, "database_password_file %s can't be read", conf->database_password_file);
+    if (!db || !locker) snprintf(why_r, why_size, "the password file %s can't be read", as.database_password_file);
     db_free(locker);
     db_free(db);
     return ok;
+}
+
+bool schema_fits(const struct conf *conf, char *why_r, size_t why_size) {
+    char done[24], why[500];
+    struct db *db = db_new(conf);
+    bool ok = db && db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration", done, sizeof done, why, sizeof why);
+    bool none = db && !ok && strncmp(why, "1146 ", 5) == 0; /* no such table */
+    unsigned version = ok ? (unsigned)strtoul(done, NULL, 10) : 0;
+    if (!db)
+        snprintf(why_r, why_size, "no memory");
+    else if (!ok && !none) /* 1044, 1142: it may not even look */
+        snprintf(why_r, why_size, "%s%s", why, strncmp(why, "1142 ", 5) == 0 || strstr(why, " 1044 ") ? "; run boxofficectl migrate, then grants.sql" : "");
+    else if (version < SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release needs %d: run boxofficectl migrate", version, SCHEMA_VERSION);
+    else if (version > SCHEMA_VERSION)
+        snprintf(why_r, why_size, "the database's schema is of version %u, and this release knows %d at most: install the newer release", version,
+                 SCHEMA_VERSION);
+    db_free(db);
+    return ok && version == SCHEMA_VERSION;
 }

@@ -3,7 +3,9 @@
 
 #include "board.h"
 #include "clock.h"
+#include "db.h"
 #include "log.h"
+#include "notify.h"
 #include "stats.h"
 #include "ticker.h"
 #include "title.h"
@@ -24,7 +26,6 @@
 #include <unistd.h>
 
 #define BACKOFF_MS_MAX 5000
-#define STUCK_MS 30000 /* a worker that has been at one request for longer is killed */
 #define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
 
 /* A child's place: one for the ticker (the first), one for each worker. */
@@ -44,7 +45,9 @@ struct pool {
     bool own_socket;
     size_t children;
     struct seat_of_child *child;
-    size_t reloading; /* next child to be replaced by a reload; `children` when none */
+    size_t reloading; /* next child to be replaced by a reload; above `children` when there is none */
+    bool ready;       /* a worker has been at work: the service manager knows */
+    uint64_t status_serving, watchdog_ms, fed_ms;
     sigset_t signals, before;
 };
 
@@ -86,6 +89,11 @@ static int bind_socket(const struct conf *conf) {
 }
 
 static stats_count *pid_count(struct pool *p, size_t i) { return i ? &p->stats->worker[i - 1].pid : &p->stats->ticker_pid; }
+
+static stats_count *turned_count(struct pool *p, size_t i) { return i ? &p->stats->worker[i - 1].turned_ms : &p->stats->ticker_turned_ms; }
+
+/* Started, and not to leave. */
+static bool at_work(struct pool *p, size_t i) { return p->child[i].pid && !p->child[i].asked && stats_get(turned_count(p, i)); }
 
 static void start_child(struct pool *p, size_t i) {
     struct seat_of_child *c = &p->child[i];
@@ -133,6 +141,7 @@ static void child_ended(struct pool *p, size_t i, int status) {
     c->pid = 0;
     c->start_ms = now_ms + c->backoff_ms;
     atomic_store(pid_count(p, i), 0);
+    atomic_store(turned_count(p, i), 0);
     if (i) atomic_store(&p->stats->worker[i - 1].busy_since_ms, 0);
     stats_add(i ? &p->stats->worker[i - 1].restarts : &p->stats->ticker_restarts, 1);
 }
@@ -157,14 +166,33 @@ static void tell(struct pool *p, size_t i, int signal) {
 
 static void kill_stuck(struct pool *p) {
     uint64_t now_ms = clock_mono_ms();
-    for (size_t i = 1; i < p->children; i++) {
-        struct stats_worker *w = &p->stats->worker[i - 1];
-        uint64_t since_ms = stats_get(&w->busy_since_ms);
-        if (!p->child[i].pid || !since_ms || now_ms < since_ms + STUCK_MS) continue;
-        log_line(LOG_L_ERROR, "worker %d is stuck for %" PRIu64 " ms in request %.39s: killing it", (int)p->child[i].pid, now_ms - since_ms,
-                 w->request_id);
+    for (size_t i = 0; i < p->children; i++) {
+        struct seat_of_child *c = &p->child[i];
+        uint64_t turned_ms = stats_get(turned_count(p, i));
+        if (!c->pid || now_ms < (turned_ms ? turned_ms : c->started_ms) + p->conf->stuck_ms) continue;
+        const char *request = i && stats_get(&p->stats->worker[i - 1].busy_since_ms) ? p->stats->worker[i - 1].request_id : "none";
+        log_line(LOG_L_ERROR, "%s %d is stuck for %" PRIu64 " ms (request %.39s): killing it", i ? "worker" : "ticker", (int)c->pid,
+                 p->conf->stuck_ms, request);
         tell(p, i, SIGKILL);
-        atomic_store(&w->busy_since_ms, 0);
+        c->started_ms = now_ms; /* said once */
+        atomic_store(turned_count(p, i), 0);
+    }
+}
+
+/* Tells the service manager what changed, and that all goes well, which it does with the ticker and half of the workers:
+ * those that die or get stuck are replaced, and when that does not help for as long as the watchdog waits, all of it
+ * is to be started anew. */
+static void tell_manager(struct pool *p) {
+    uint64_t now_ms = clock_mono_ms(), serving = 0;
+    for (size_t i = 1; i < p->children; i++) serving += at_work(p, i);
+    if (serving != p->status_serving) {
+        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving, p->children - 1);
+        p->ready = true;
+        p->status_serving = serving;
+    }
+    if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) && serving * 2 >= p->children - 1) {
+        p->fed_ms = now_ms;
+        notify("WATCHDOG=1");
     }
 }
 
@@ -173,8 +201,10 @@ static void reload(struct pool *p) {
     static struct conf conf;
     static struct token_keys keys;
     char why[600];
-    if (!conf_load(p->config_path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why)) {
+    if (!conf_load(p->config_path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
+        !db_password_readable(&conf, why, sizeof why)) {
         log_line(LOG_L_ERROR, "not reloaded: %s", why);
+        notify("STATUS=not reloaded: %s", why);
         return;
     }
     if (conf.workers != p->conf->workers || strcmp(conf.listen_socket, p->conf->listen_socket) != 0 || conf.board_concerts != p->conf->board_concerts)
@@ -185,21 +215,28 @@ static void reload(struct pool *p) {
     *p->conf = conf;
     *p->keys = keys;
     p->reloading = 0;
+    stats_add(&p->stats->reloads, 1);
     log_line(LOG_L_NOTICE, "reloading %s", p->config_path);
+    notify("RELOADING=1");
 }
 
 static void reload_next(struct pool *p) {
-    if (p->reloading == p->children) return;
-    /* The one before must be back. */
-    if (p->reloading > 0 && !p->child[p->reloading - 1].pid) return;
-    if (p->reloading > 0 && p->child[p->reloading - 1].asked) return;
-    tell(p, p->reloading, SIGTERM);
+    if (p->reloading > p->children) return;
+    /* The one before must be back: what does not start with the new settings costs one child, not all. */
+    if (p->reloading > 0 && !at_work(p, p->reloading - 1)) return;
+    if (p->reloading < p->children) {
+        tell(p, p->reloading, SIGTERM);
+    } else {
+        log_line(LOG_L_NOTICE, "reloaded");
+        notify("READY=1");
+    }
     p->reloading++;
 }
 
 static void drain(struct pool *p) {
     uint64_t end_ms = clock_mono_ms() + p->conf->drain_timeout_ms;
     log_line(LOG_L_NOTICE, "leaving");
+    notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64, (p->conf->drain_timeout_ms + 5000) * 1000);
     for (size_t i = 0; i < p->children; i++) tell(p, i, SIGTERM);
     while (reap(p) > 0) {
         struct timespec t = {.tv_nsec = 20000000};
@@ -210,7 +247,7 @@ static void drain(struct pool *p) {
 }
 
 int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path) {
-    struct pool p = {.conf = conf, .keys = keys, .config_path = config_path, .children = conf->workers + 1, .reloading = conf->workers + 1};
+    struct pool p = {.conf = conf, .keys = keys, .config_path = config_path, .children = conf->workers + 1, .reloading = conf->workers + 2};
     p.listen_fd = inherited_socket();
     p.own_socket = p.listen_fd < 0;
     if (p.own_socket && (p.listen_fd = bind_socket(conf)) < 0) return 1;
@@ -229,13 +266,15 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     snprintf(title, sizeof title, "master (%s)", config_path);
     title_set(title);
     log_line(LOG_L_NOTICE, "serving with %" PRIu64 " workers", conf->workers);
+    p.watchdog_ms = notify_watchdog_ms();
     for (;;) {
         uint64_t now_ms = clock_mono_ms();
         for (size_t i = 0; i < p.children; i++)
             if (!p.child[i].pid && now_ms >= p.child[i].start_ms) start_child(&p, i);
         reload_next(&p);
         kill_stuck(&p);
-        struct timespec t = {.tv_nsec = p.reloading < p.children ? 20000000 : 200000000};
+        tell_manager(&p);
+        struct timespec t = {.tv_nsec = !p.ready || p.reloading <= p.children ? 20000000 : 200000000};
         int signal = sigtimedwait(&p.signals, NULL, &t);
         if (signal == SIGTERM || signal == SIGINT) break;
         if (signal == SIGHUP) reload(&p);

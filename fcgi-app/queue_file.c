@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool queue_file_write(const char *dir, const struct board_queue *queue) {
@@ -23,14 +24,15 @@ bool queue_file_write(const char *dir, const struct board_queue *queue) {
     json_add_u64(o, "maxActive", queue->max_active);
     json_add_u64(o, "admittedPerMinute", queue->admitted_per_minute);
     json_add(o, "paused", json_object_new_boolean(queue->paused != 0));
-    json_add_u64(o, "seatsLeft", queue->seats_left);
+    json_add_u64(o, "seatsLeft", queue->seats.left);
     json_add_time(o, "updatedAt", queue->updated_at_ms);
     size_t len;
     const char *text = json_object_to_json_string_length(o, JSON_C_TO_STRING_PLAIN, &len);
     snprintf(path, sizeof path, "%s/%" PRIu64 ".json", dir, queue->concert);
     snprintf(aside, sizeof aside, "%s/.%" PRIu64 ".next", dir, queue->concert);
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+    /* For nginx, whatever the umask. */
+    bool ok = fd >= 0 && fchmod(fd, 0644) == 0 && write(fd, text, len) == (ssize_t)len;
     if (fd >= 0 && close(fd)) ok = false;
     if (ok) ok = rename(aside, path) == 0;
     if (!ok) log_line(LOG_L_WARNING, "queue_state_dir: %s: %s", path, strerror(errno));

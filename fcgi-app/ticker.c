@@ -3,8 +3,10 @@
 #include "ticker.h"
 
 #include "clock.h"
+#include "concert.h"
 #include "idem.h"
 #include "log.h"
+#include "nginx_errors.h"
 #include "queue.h"
 #include "queue_file.h"
 
@@ -16,7 +18,7 @@
 #define RATE_SECONDS 60
 #define ROUNDS_MAX 5          /* batches of one queue in one tick */
 #define FILE_IDLE_MS 5000     /* the static file is written at least so often */
-#define SEATS_BUSY_MS 500     /* seats are counted so often while people are active, */
+#define SEATS_BUSY_MS 500     /* seats are counted so often while anything happens, */
 #define SEATS_IDLE_MS 5000    /* and so often otherwise, */
 #define SEATS_SHARE 50        /* but counting takes at most one part in so many of the time: halls differ */
 #define PURGE_EVERY_MS 10000
@@ -28,7 +30,8 @@ struct watched {
     bool open, overdue;        /* by the last look */
     bool shown_before;
     struct board_queue shown;  /* as written to the file last */
-    uint64_t shown_ms, seats_next_ms;
+    uint64_t shown_ms;
+    uint64_t counted_ms, counting_ms, counted_seq; /* seats: when, how long it took, as of which event */
     uint64_t sample[RATE_SECONDS + 1], samples; /* admitted_total, once a second */
     uint64_t sample_ms;
 };
@@ -95,7 +98,11 @@ static void take_queue(void *ctx, const struct db_row *row) {
 static enum err look(struct ticker *t) {
     t->seen = 0;
     t->holds_overdue = false;
-    return db_run(t->db, STMT_QUEUE_ALL, 0, NULL, take_queue, t, NULL);
+    enum err e = db_run(t->db, STMT_QUEUE_ALL, 0, NULL, take_queue, t, NULL);
+    if (e) return e;
+    atomic_store(&t->stats->database_seen_ms, clock_mono_ms());
+    atomic_store(&t->stats->queues, t->seen);
+    return E_OK;
 }
 
 /* A write of the ticker, run through the door that all writes go through. */
@@ -122,6 +129,9 @@ static enum err purge_work(void *ctx) {
     return idem_purge(w->t->db, w->t->conf->tick_batch, &w->ended);
 }
 
+/* For the master: not stuck. In each step that may wait for the database. */
+static void turn(struct ticker *t) { atomic_store_explicit(&t->stats->ticker_turned_ms, clock_mono_ms(), memory_order_relaxed); }
+
 /* Ends and lets in where the last look says so. True when anything changed. */
 static bool act(struct ticker *t) {
     bool changed = false;
@@ -138,6 +148,7 @@ static bool act(struct ticker *t) {
         if (!k->overdue && (q->waiting == 0 || q->active >= q->max_active || q->paused || !k->open)) continue;
         for (int round = 0; round < ROUNDS_MAX; round++) {
             struct work w = {.t = t, .concert = {q->concert}};
+            turn(t);
             if (db_transaction(t->db, false, tick_work, &w)) break;
             stats_add(&t->stats->ended, w.ended);
             stats_add(&t->stats->admitted, w.admitted);
@@ -182,23 +193,38 @@ static void measure_rate(struct watched *k, struct board_queue *q, uint64_t now_
     q->rate_known = q->admitted_per_minute > 0;
 }
 
-static void take_count(void *ctx, const struct db_row *row) { *(uint64_t *)ctx = db_row_u64(row, 0); }
+static void take_seats(void *ctx, const struct db_row *row) {
+    *(struct board_seats *)ctx = (struct board_seats){
+        .total = db_row_u64(row, 0),
+        .left = db_row_u64(row, 1),
+        .sold = db_row_u64(row, 2),
+        .reservations_paid = db_row_u64(row, 3),
+        .sales_minor = db_row_u64(row, 4),
+    };
+}
+
+static void take_title(void *ctx, const struct concert *concert) { (void)board_set_title(((struct ticker *)ctx)->board, concert->id, concert->title); }
 
 static enum err publish(struct ticker *t, size_t i) {
     struct watched *k = &t->watched[i];
     struct board_queue *q = &t->row[i];
     uint64_t now_ms = clock_mono_ms();
     enum err e;
-    q->seats_left = k->queue.seats_left;
-    if (now_ms >= k->seats_next_ms) {
-        if ((e = db_run(t->db, STMT_SEATS_LEFT, DB_ARGS(DB_U64(q->concert)), take_count, &q->seats_left, NULL))) return e;
-        uint64_t took_ms = clock_mono_ms() - now_ms, rest_ms = q->active ? SEATS_BUSY_MS : SEATS_IDLE_MS;
-        k->seats_next_ms = now_ms + (took_ms * SEATS_SHARE > rest_ms ? took_ms * SEATS_SHARE : rest_ms);
+    turn(t);
+    q->seats = k->queue.seats;
+    uint64_t rest_ms = q->active || q->event_seq != k->counted_seq ? SEATS_BUSY_MS : SEATS_IDLE_MS;
+    if (rest_ms < k->counting_ms * SEATS_SHARE) rest_ms = k->counting_ms * SEATS_SHARE;
+    if (!k->counted_ms || now_ms - k->counted_ms >= rest_ms) {
+        if ((e = db_run(t->db, STMT_SEATS_COUNT, DB_ARGS(DB_U64(q->concert)), take_seats, &q->seats, NULL))) return e;
+        k->counted_ms = now_ms;
+        k->counting_ms = clock_mono_ms() - now_ms;
+        k->counted_seq = q->event_seq;
     }
     measure_rate(k, q, now_ms);
-    bool same = k->rebuilt && q->event_seq == k->queue.event_seq && q->seats_left == k->queue.seats_left &&
-                q->admitted_per_minute == k->queue.admitted_per_minute;
+    bool same = k->rebuilt && q->event_seq == k->queue.event_seq && q->admitted_per_minute == k->queue.admitted_per_minute &&
+                memcmp(&q->seats, &k->queue.seats, sizeof q->seats) == 0;
     if (!same) {
+        if (!k->rebuilt && (e = concert_get(t->db, (struct concert_id){q->concert}, take_title, t))) return e;
         if ((e = feed(t, k, q))) return e;
         if (!board_publish(t->board, q, t->left, t->left_count) && !t->board_full_said) {
             log_line(LOG_L_WARNING, "the board has no room for concert %llu: raise board_concerts", (unsigned long long)q->concert);
@@ -228,7 +254,6 @@ static enum err tick(struct ticker *t) {
     for (size_t i = 0; !e && i < t->count; i++) e = publish(t, i);
     if (e) return e;
     board_touch(t->board, looked_ms);
-    stats_add(&t->stats->ticks, 1);
     uint64_t now_ms = clock_mono_ms();
     if (now_ms - t->purge_ms >= PURGE_EVERY_MS) {
         struct work w = {.t = t};
@@ -244,6 +269,7 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
     struct sigaction term = {.sa_handler = on_term}, ignore = {.sa_handler = SIG_IGN};
     sigset_t blocked, none;
     if (!t.db) return 1;
+    db_count_in(t.db, &stats->ticker_database);
     sigaction(SIGTERM, &term, NULL);
     sigaction(SIGINT, &ignore, NULL);
     sigaction(SIGHUP, &ignore, NULL);
@@ -254,10 +280,17 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
     /* Another ticker may have died before. Its last board is whole, and serves until this one has read the
      * rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
-        uint64_t began_ms = clock_mono_ms();
+        uint64_t began_ns = clock_mono_ns();
+        turn(&t);
         db_begin(t.db, -1);
-        if (tick(&t)) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
-        uint64_t took_ms = clock_mono_ms() - began_ms;
+        enum err e = tick(&t);
+        uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
+        stats_add(&stats->ticks, 1);
+        stats_add(&stats->tick_us, took_us);
+        atomic_store(&stats->last_tick_us, took_us);
+        nginx_errors_read(conf->nginx_errors_file, stats);
+        if (e) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
+        uint64_t took_ms = (clock_mono_ns() - began_ns) / 1000000;
         uint64_t rest_ms = took_ms < conf->tick_ms ? conf->tick_ms - took_ms : 1;
         struct timespec rest = {.tv_sec = (time_t)(rest_ms / 1000), .tv_nsec = (long)(rest_ms % 1000) * 1000000};
         pselect(0, NULL, NULL, NULL, &rest, &none); /* TERM is let in here only */

@@ -52,6 +52,22 @@ static void send_answer(FCGX_Request *fcgi, const struct resp *resp, uint64_t ti
     if (resp->body_len && !resp->head) FCGX_PutStr(resp->body, (int)resp->body_len, fcgi->out);
 }
 
+/* Never the query, a header or a body: they may hold secrets. */
+static void log_answer(const struct call *call, size_t route, enum err e, uint64_t took_us) {
+    bool slow = took_us > call->conf->slow_request_ms * 1000;
+    enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING : e ? LOG_L_INFO : LOG_L_DEBUG;
+    if (!log_wants(level)) return;
+    const struct req *req = call->req;
+    char status[16], took[32], statements[600];
+    snprintf(status, sizeof status, "%d", e == E_CLIENT_GONE ? 499 : call->resp->status);
+    snprintf(took, sizeof took, "%" PRIu64, took_us);
+    db_ran(call->db, statements, sizeof statements);
+    const struct log_field fields[] = {{"METHOD", req->method}, {"ROUTE", route < route_count() ? route_name(route) : "none"}, {"STATUS", status},
+                                       {"CODE", err_name(e)},   {"TIME_US", took},          {"STATEMENTS", statements}};
+    log_event(level, fields, sizeof fields / sizeof *fields, "%s %.1000s %s %s %s us%s%s", req->method, req->path, status, err_name(e), took,
+              slow ? ", slow: " : "", slow ? statements : "");
+}
+
 static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const struct worker *w) {
     uint64_t began_ns = clock_mono_ns();
     enum err e = req_read(fcgi, req);
@@ -66,30 +82,18 @@ static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const
     if (e != E_CLIENT_GONE) send_answer(fcgi, call->resp, w->conf->client_timeout_ms);
     uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
     stats_request(w->slot, route, e, took_us);
-    bool slow = took_us > w->conf->slow_request_ms * 1000;
-    enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING : LOG_L_DEBUG;
-    if (log_wants(level))
-        log_line(level, "%s %s %d %s %" PRIu64 " us%s", req->method, req->path, e == E_CLIENT_GONE ? 499 : call->resp->status, err_name(e),
-                 took_us, slow ? " slow" : "");
-}
-
-static void count_database(const struct worker *w, const struct db *db, struct db_stats *seen) {
-    struct db_stats now = db_stats(db);
-    stats_add(&w->slot->statements, now.statements - seen->statements);
-    stats_add(&w->slot->retries, now.retries - seen->retries);
-    stats_add(&w->slot->reconnects, now.reconnects - seen->reconnects);
-    stats_add(&w->slot->database_us, (now.time_ns - seen->time_ns) / 1000);
-    *seen = now;
+    log_answer(call, route, e, took_us);
 }
 
 int worker_run(const struct worker *w) {
     static struct req req; /* large */
     struct resp resp = {0};
-    struct db_stats seen = {0};
     FCGX_Request fcgi;
     sigset_t blocked, waiting;
     struct db *db = db_new(w->conf);
     if (!db) return 1;
+    db_count_in(db, &w->slot->database);
+    atomic_store(&w->slot->started_ms, clock_mono_ms());
 
     sigfillset(&blocked);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
@@ -115,6 +119,7 @@ int worker_run(const struct worker *w) {
     uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
 
     while (!stop && !stats_get(&w->slot->leave) && share > 0) {
+        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
         /* Now and then not: a worker whose master was killed is told by TERM alone. */
         int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
         if (fd < 0) continue;
@@ -127,7 +132,6 @@ int worker_run(const struct worker *w) {
         FCGX_Finish_r(&fcgi);
         log_request(NULL);
         atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
-        count_database(w, db, &seen);
         share--;
     }
     resp_free(&resp);

@@ -1,5 +1,6 @@
 /* Tests of the rules on a private MariaDB, which tests/stack makes and ends. */
 #include "../tap.h"
+#include "instrument.h"
 
 #include "account.h"
 #include "audit.h"
@@ -623,6 +624,8 @@ static bool in_transaction(void) {
     return *value != '0';
 }
 
+static uint64_t unknowns;
+
 static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind kind, struct concert_id c, struct performance_id f, uint64_t seat) {
     struct buyer b = ready(op, c, f, seat, keyed);
     bool cut = kind == DB_FAULT_CUT_BEFORE || kind == DB_FAULT_CUT_AFTER;
@@ -631,6 +634,7 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
     bool unknown = first == E_DATABASE_UNAVAILABLE && db_outcome_unknown(db);
     bool fired = db_fault.kind == DB_FAULT_NONE;
     db_fault.kind = DB_FAULT_NONE;
+    unknowns += db_outcome_unknown(db);
     /* With a key, or where repeating does no harm, the client never notices. Otherwise only a lost connection
      * is told, as an outcome that is not known. */
     bool right = first == E_OK || (keyed && first == E_REPLAYED) || (cut && !keyed && !ops[op].repeated && unknown);
@@ -649,13 +653,88 @@ static void one_fault(enum op op, bool keyed, enum stmt at, enum db_fault_kind k
 static void every_fault_has_one_outcome(void) {
     struct concert_id c = concert(100000);
     struct performance_id f = performance(c, 200, 1000);
+    static struct db_stats stats;
     unsigned cases = 0;
+    db_count_in(db, &stats);
     for (enum op op = 0; op < OPS; op++)
         for (int keyed = 0; keyed <= ops[op].keyed; keyed++)
             for (int store = 0; store <= keyed; store++)
                 for (enum db_fault_kind kind = DB_FAULT_CUT_BEFORE; kind < DB_FAULT_KINDS; kind++)
                     one_fault(op, keyed, store ? STMT_IDEM_STORE : ops[op].at, kind, c, f, ++cases);
     printf("# %u fault cases\n", cases);
+    /* Each has been counted for what it was: half of the cases cut the connection. */
+    CU_ASSERT(unknowns > 0 && stats.trouble[DB_OUTCOME_UNKNOWN] == unknowns);
+    CU_ASSERT(stats.trouble[DB_RUN_AGAIN] >= cases / 2 && stats.trouble[DB_LOST] + unknowns >= cases / 2);
+    CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 && stats.trouble[DB_UNREACHABLE] == 0);
+    CU_ASSERT(stats.runs[STMT_QUEUE_JOIN] > 0 && stats.time_us[STMT_QUEUE_JOIN] > 0);
+    db_count_in(db, NULL);
+    CU_ASSERT_EQUAL(audit(true), 0);
+}
+
+/* --- the same for what the server runs within a procedure --- */
+
+static void plant(enum fault_kind kind, unsigned at) {
+    char sql[100];
+    snprintf(sql, sizeof sql, "SET @fault_kind = %d, @fault_at = %u, @fault_passed = ''", kind, at);
+    script(sql);
+}
+
+/* What the server said where a fault was planted; "": it did not come by, or its connection is gone. */
+static bool fault_value(const char *sql, char value[2000]) {
+    char why[300];
+    return db_script_value(db, sql, value, 2000, why, sizeof why);
+}
+
+static bool one_inner_fault(enum op op, bool keyed, enum fault_kind kind, unsigned at, struct concert_id c, struct performance_id f, uint64_t seat) {
+    char value[2000];
+    struct buyer b = ready(op, c, f, seat, keyed);
+    plant(kind, at);
+    enum err first = db_transaction(db, keyed, work, &b);
+    bool fired = fault_value("SELECT @fault_at IS NULL", value) && *value == '1';
+    plant(FAULT_NONE, 0);
+    bool unknown = first == E_DATABASE_UNAVAILABLE && db_outcome_unknown(db);
+    /* A key's row that is not to be had in time is told as a first request that still runs. */
+    bool right = first == E_OK || (keyed && first == E_REPLAYED) || (kind == FAULT_LOCK_WAIT && keyed && first == E_IDEMPOTENCY_IN_PROGRESS) ||
+                 (kind == FAULT_KILLED && !keyed && !ops[op].repeated && unknown);
+    uint64_t done = effects(&b);
+    enum err again = done && !keyed && !ops[op].repeated ? E_OK : db_transaction(db, keyed, work, &b);
+    right = right && (done == 1 || first != E_OK) && (again == E_OK || again == E_REPLAYED) && effects(&b) == 1 && !in_transaction();
+    if (!right)
+        printf("# %s, %s, fault %d at point %u: %s, then %s, %d times\n", ops[op].name, keyed ? "keyed" : "without a key", kind, at, err_name(first),
+               err_name(again), (int)effects(&b));
+    CU_ASSERT(right);
+    idem_clear(&b.idem);
+    return fired;
+}
+
+static void every_fault_within_a_write_has_one_outcome(void) {
+    unsigned points, cases = 0, none;
+    uint64_t seat = 0;
+    char *with = instrument(conf.sql_dir, true, &points), *without = instrument(conf.sql_dir, false, &none);
+    CU_ASSERT_FATAL(with && without && points > 50);
+    struct concert_id c = concert(100000);
+    struct performance_id f = performance(c, 2000, 1000);
+    script("DROP PROCEDURE IF EXISTS fault");
+    script(fault_procedure);
+    script(with);
+    for (enum op op = 0; op < OPS; op++)
+        for (int keyed = 0; keyed <= ops[op].keyed; keyed++) {
+            /* Where it comes by; then each of these points in each way. */
+            char passed[2000], *next = passed;
+            struct buyer b = ready(op, c, f, ++seat, keyed);
+            plant(FAULT_RECORD, 0);
+            CU_ASSERT_EQUAL(db_transaction(db, keyed, work, &b), E_OK);
+            CU_ASSERT_FATAL(fault_value("SELECT @fault_passed", passed) && *passed);
+            idem_clear(&b.idem);
+            for (unsigned at; (at = (unsigned)strtoul(next, &next, 10)) > 0;)
+                for (enum fault_kind kind = FAULT_DEADLOCK; kind < FAULT_KINDS; kind++) cases += one_inner_fault(op, keyed, kind, at, c, f, ++seat);
+        }
+    printf("# %u fault cases at %u points within the procedures\n", cases, points);
+    CU_ASSERT(cases > 150);
+    script(without);
+    script("DROP PROCEDURE fault");
+    free(with);
+    free(without);
     CU_ASSERT_EQUAL(audit(true), 0);
 }
 
@@ -674,6 +753,7 @@ int main(void) {
         {"money stays in its bounds", money_stays_in_its_bounds},
         {"money agrees with a model over random operations", money_agrees_with_a_model},
         {"every fault at every statement of a write has one outcome", every_fault_has_one_outcome},
+        {"every fault at every statement within a write has one outcome", every_fault_within_a_write_has_one_outcome},
         {"the audit finds planted damage", the_audit_finds_planted_damage},
         {"the audit finds one let in out of turn", the_audit_finds_one_let_in_out_of_turn},
     };

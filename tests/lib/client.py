@@ -54,17 +54,19 @@ class Answer:
 
 
 class Client:
-    """One kept connection; not for several threads at once. `watch` is called with each answer."""
+    """One kept connection; not for several threads at once. `watch` is called with each answer. `source`: the address to
+    come from (all of 127.0.0.0/8 is this host's)."""
 
-    def __init__(self, port, watch=None, host="127.0.0.1", timeout_s=30, tls=False):
+    def __init__(self, port, watch=None, host="127.0.0.1", timeout_s=30, tls=False, source=None):
         self.port, self.watch, self.host, self.timeout_s, self.tls = port, watch, host, timeout_s, tls
+        self.source = (source, 0) if source else None
         self._connection = None
 
     def _connect(self):
         if self.tls:
-            c = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout_s, context=ssl._create_unverified_context())
+            c = http.client.HTTPSConnection(self.host, self.port, timeout=self.timeout_s, source_address=self.source, context=ssl._create_unverified_context())
         else:
-            c = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
+            c = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s, source_address=self.source)
         c.connect()
         c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return c
@@ -147,6 +149,9 @@ def expect(answer, status, code=None):
     return answer.json if answer.raw else None
 
 
+secrets = set()  # all that users were given, and nobody else is to see
+
+
 class User(Client):
     """Somebody with an access key, and tokens by concert. Methods named after what one does return Answers."""
 
@@ -155,6 +160,7 @@ class User(Client):
         made = expect(self.call("POST", API + "/users", {"name": name}), 201)
         self.user_id, self.access = made["userId"], made["accessKey"]
         self.tokens = {}
+        secrets.add(self.access)
         if balance:
             expect(self.charge(balance), 201)
 
@@ -174,6 +180,7 @@ class User(Client):
         answer = self.post(f"/concerts/{concert}/queue", key=key, **more)
         if answer.status in (200, 201):
             self.tokens[concert] = answer.json["token"]
+            secrets.add(self.tokens[concert])
         return answer
 
     def with_token(self, concert, method, path, body=None, **more):

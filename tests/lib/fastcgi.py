@@ -1,4 +1,4 @@
-"""Requests to the workers' socket without nginx: as a client of nginx that has left already."""
+"""Requests to the workers' socket without nginx, and as of a client of nginx that has left already."""
 import socket
 import struct
 
@@ -13,11 +13,23 @@ def _length(n):
     return struct.pack(">B", n) if n < 128 else struct.pack(">I", n | 0x80000000)
 
 
-def send_and_leave(path, params, body=b""):
-    """Sends a whole request to the unix socket at `path`, and closes without waiting for its answer."""
+def _send(s, path, params, body):
     pairs = [(k.encode(), str(v).encode()) for k, v in params.items()]
     named = b"".join(_length(len(k)) + _length(len(v)) + k + v for k, v in pairs)
+    s.connect(path)
+    s.sendall(_record(BEGIN_REQUEST, struct.pack(">HB5x", RESPONDER, 0)) + _record(PARAMS, named) + _record(PARAMS, b"") +
+              (_record(STDIN, body) if body else b"") + _record(STDIN, b""))
+
+
+def send_and_leave(path, params, body=b""):
+    """Sends a whole request to the unix socket at `path`, and closes without waiting for its answer."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.connect(path)
-        s.sendall(_record(BEGIN_REQUEST, struct.pack(">HB5x", RESPONDER, 0)) + _record(PARAMS, named) + _record(PARAMS, b"") +
-                  (_record(STDIN, body) if body else b"") + _record(STDIN, b""))
+        _send(s, path, params, body)
+
+
+def ask(path, params, body=b"", timeout_s=10):
+    """Sends a whole request; all that came back, as it came."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(timeout_s)
+        _send(s, path, params, body)
+        return b"".join(iter(lambda: s.recv(65536), b""))

@@ -8,14 +8,18 @@
 #include "idem.h"
 #include "ids.h"
 #include "json.h"
+#include "nginx_errors.h"
 #include "queue.h"
 #include "reservation.h"
+#include "stats.h"
 #include "token.h"
+#include "who.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,6 +144,40 @@ static bool conf_of(const char *text, struct conf *conf, char *why, size_t size)
     bool ok = conf_load(path, conf, why, size);
     unlink(path);
     return ok;
+}
+
+/* Owner, group and others, and the folders above; the first of the three that fits decides. */
+static void rights_on_files_are_judged(void) {
+    char dir[] = "/tmp/boxoffice-test-XXXXXX", file[64];
+    struct stat st;
+    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    snprintf(file, sizeof file, "%s/file", dir);
+    int fd = open(file, O_WRONLY | O_CREAT, 0600);
+    CU_ASSERT_FATAL(fd >= 0 && close(fd) == 0 && stat(file, &st) == 0);
+    /* Not as root, whoever runs this. */
+    CU_ASSERT_FATAL(st.st_uid != 0 || chown(dir, 12, 13) + chown(file, 12, 13) == 0);
+    CU_ASSERT_FATAL(stat(file, &st) == 0);
+    struct who owner = {.pid = 1, .uid = st.st_uid, .gid = {st.st_gid}, .gids = 1};
+    struct who member = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
+    struct who other = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1}, .gids = 1};
+    struct who root = {.pid = 1};
+    static const struct {
+        mode_t dir, file;
+        int wants;
+        bool owner, member, other;
+    } rows[] = {
+        {0755, 0640, R_OK, true, true, false},         {0755, 0640, W_OK, true, false, false}, {0755, 0604, R_OK, true, false, true},
+        {0755, 0660, R_OK | W_OK, true, true, false},  {0700, 0666, R_OK, true, false, false}, {0710, 0666, R_OK, true, true, false},
+        {0711, 0666, R_OK | W_OK, true, true, true},   {0755, 0066, R_OK, false, true, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CU_ASSERT_FATAL(chmod(dir, 0700) == 0 && chmod(file, rows[i].file) == 0 && chmod(dir, rows[i].dir) == 0);
+        CU_ASSERT_EQUAL(who_may(&owner, file, rows[i].wants), rows[i].owner);
+        CU_ASSERT_EQUAL(who_may(&member, file, rows[i].wants), rows[i].member);
+        CU_ASSERT_EQUAL(who_may(&other, file, rows[i].wants), rows[i].other);
+        CU_ASSERT(who_may(&root, file, rows[i].wants));
+    }
+    CU_ASSERT(unlink(file) == 0 && !who_may(&root, file, R_OK) && rmdir(dir) == 0);
 }
 
 static void settings_are_checked(void) {
@@ -312,6 +350,73 @@ static void board_agrees_with_a_plain_count(void) {
     board_destroy(board);
 }
 
+static void board_lists_queues_with_titles(void) {
+    struct board *board = board_create(8);
+    char title[BOARD_TITLE_SIZE], longest[2000];
+    struct board_queue q;
+    uint64_t at = 0, seen = 0;
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = 0;
+    CU_ASSERT_FATAL(board != NULL);
+    CU_ASSERT_FALSE(board_next(board, &at, &q));
+    CU_ASSERT(board_set_title(board, (struct concert_id){3}, "콘서트") && board_set_title(board, (struct concert_id){5}, longest));
+    at = 0;
+    CU_ASSERT_FALSE(board_next(board, &at, &q)); /* a title alone is no queue yet */
+    for (uint64_t c = 3; c <= 5; c++) CU_ASSERT(board_publish(board, &(struct board_queue){.concert = c, .seats = {.total = 10 * c}}, NULL, 0));
+    for (at = 0; board_next(board, &at, &q); seen += q.concert) CU_ASSERT_EQUAL(q.seats.total, 10 * q.concert);
+    CU_ASSERT_EQUAL(seen, 3 + 4 + 5);
+    board_title(board, (struct concert_id){3}, title);
+    CU_ASSERT_STRING_EQUAL(title, "콘서트");
+    board_title(board, (struct concert_id){4}, title);
+    CU_ASSERT_STRING_EQUAL(title, "");
+    board_title(board, (struct concert_id){5}, title);
+    CU_ASSERT_EQUAL(strlen(title), BOARD_TITLE_SIZE - 1);
+    board_title(board, (struct concert_id){77}, title);
+    CU_ASSERT_STRING_EQUAL(title, "");
+    board_destroy(board);
+}
+
+static void nginx_errors_are_counted_once(void) {
+    char path[] = "/tmp/boxoffice-unit-XXXXXX", next[64];
+    struct stats *stats = stats_create(1);
+    int fd = mkstemp(path);
+    CU_ASSERT_FATAL(stats != NULL && fd >= 0);
+#define NOTE(text) CU_ASSERT_EQUAL(write(fd, text, sizeof text - 1), (ssize_t)sizeof text - 1)
+#define COUNTED(e) stats_get(&stats->nginx_errors[E_##e])
+    nginx_errors_read("/nowhere/at/all", stats);
+    CU_ASSERT_EQUAL(stats_get(&stats->nginx_errors_known), 0);
+    nginx_errors_read(path, stats);
+    CU_ASSERT_EQUAL(stats_get(&stats->nginx_errors_known), 1); /* there, and empty */
+    NOTE("RATE_LIMITED\nBUSY\nRATE_LIM");
+    nginx_errors_read(path, stats);
+    nginx_errors_read(path, stats);
+    CU_ASSERT(COUNTED(RATE_LIMITED) == 1 && COUNTED(BUSY) == 1);
+    NOTE("ITED\nno such code\n\n");
+    nginx_errors_read(path, stats);
+    CU_ASSERT(COUNTED(RATE_LIMITED) == 2 && COUNTED(BUSY) == 1 && COUNTED(INTERNAL) == 2);
+    /* More than one call may read, in many lines. */
+    for (int i = 0; i < 100000; i++) NOTE("RATE_LIMITED\n");
+    nginx_errors_read(path, stats);
+    CU_ASSERT(COUNTED(RATE_LIMITED) > 70000 && COUNTED(RATE_LIMITED) < 100002);
+    nginx_errors_read(path, stats);
+    CU_ASSERT_EQUAL(COUNTED(RATE_LIMITED), 100002);
+    /* Emptied in place; then replaced by another of the same length. */
+    CU_ASSERT(ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0);
+    NOTE("BUSY\n");
+    nginx_errors_read(path, stats);
+    CU_ASSERT_EQUAL(COUNTED(BUSY), 2);
+    close(fd);
+    snprintf(next, sizeof next, "%s.next", path);
+    fd = open(next, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    CU_ASSERT_FATAL(fd >= 0);
+    NOTE("BUSY\n");
+    CU_ASSERT_EQUAL(rename(next, path), 0);
+    nginx_errors_read(path, stats);
+    CU_ASSERT_EQUAL(COUNTED(BUSY), 3);
+    close(fd);
+    unlink(path);
+}
+
 static void board_holds_a_million_in_256_kib(void) {
     CU_ASSERT(board_bytes_per_queue() <= 256 * 1024);
     CU_ASSERT(BOARD_WINDOW >= 1000000);
@@ -440,6 +545,7 @@ int main(void) {
         {"base64url has one text for one value", base64url_is_canonical},
         {"a token with any character changed is refused", tokens_are_signed},
         {"signing keys change while tokens are out", signing_keys_change_while_tokens_are_out},
+        {"rights on files are judged by owner, group and folders", rights_on_files_are_judged},
         {"settings are checked by file and line", settings_are_checked},
         {"the example settings are the defaults", the_example_settings_are_the_defaults},
         {"bodies are strict JSON objects", bodies_are_strict},
@@ -449,6 +555,8 @@ int main(void) {
         {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
         {"the board agrees with a plain count", board_agrees_with_a_plain_count},
         {"the board holds a million numbers in 256 KiB", board_holds_a_million_in_256_kib},
+        {"the board lists queues with their titles", board_lists_queues_with_titles},
+        {"nginx's errors are counted once", nginx_errors_are_counted_once},
         {"an old board is not trusted", an_old_board_is_not_trusted},
         {"what workers note goes before the board's copies", what_workers_note_goes_before_the_board},
         {"readers of the board never see half a refresh", readers_never_see_half_a_refresh},

@@ -17,9 +17,9 @@ RICH = 1_000_000
 
 CLAIM_S, ACTIVE_S, HOLD_S = 1.0, 1.6, 1.2
 SETTINGS = {
-    "main": {"demo_data": True, "workers": 8, "board_concerts": 1024},
+    "main": {"demo_data": True, "workers": 8, "board_concerts": 1024, "log_level": 7},
     "short": {"claim_ttl_ms": int(CLAIM_S * 1000), "active_ttl_ms": int(ACTIVE_S * 1000), "hold_ttl_ms": int(HOLD_S * 1000),
-              "charge_max": 10**12, "workers": 6, "board_concerts": 1, "lock_wait_s": 1},
+              "charge_max": 10**12, "workers": 6, "board_concerts": 1, "lock_wait_s": 1, "slow_request_ms": 400},
     "limited": {"limits": True, "workers": 4, "database_timeout_ms": 1000},
 }
 _stacks = {}

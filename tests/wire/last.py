@@ -1,4 +1,9 @@
 """What can only be said at the end."""
+import glob
+import os
+import re
+
+import client
 import common
 from common import service, spec
 from tap import skip, test
@@ -26,6 +31,27 @@ def the_stored_rows_of_short_prove_the_promises():
 @test
 def the_stored_rows_of_limited_prove_the_promises():
     audit("limited")
+
+
+@test
+def no_secret_is_in_any_log():
+    assert client.secrets
+    looked = 0
+    for s in common._stacks.values():
+        own = set()
+        for name in ("database.password", "token.keys"):
+            with open(os.path.join(s.folder, name), encoding="ascii") as f:
+                own.update(f.read().split()[-1:])
+        for path in glob.glob(os.path.join(s.folder, "log", "*")):
+            with open(path, encoding="utf-8", errors="replace") as f:
+                text = f.read()
+            looked += len(text)
+            # Tokens and keys are long words: one look at each word, not one at the text for each of them.
+            seen = (client.secrets | own) & set(re.findall(r"[\w.-]{20,}", text))
+            assert not seen, f"{path} has {seen}"
+            halves = {word for secret in client.secrets for word in secret.split(".") if len(word) > 20}
+            assert not halves & set(re.findall(r"[\w-]{20,}", text)), f"{path} has a part of a token"
+    assert looked > 1000
 
 
 @test

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from client import API, expect
-from common import anybody, concert, joined, queue_file, service, soon, spec, user
+from common import RICH, anybody, concert, joined, queue_file, sale, service, soon, spec, user
 from stack import TOP_SRCDIR, alive, wait_for
 from tap import skip, test
 
@@ -71,6 +71,51 @@ def status_tells_pool_workers_and_queues():
     s = wait_for(told, 2, "the queue in the status")
     assert s["pool"]["workers"] == len(s["workers"]) == 8 and s["pool"]["boardAgeMs"] < 1000
     assert s["pool"]["busy"] >= 1 and all(alive(w["pid"]) for w in s["workers"]) and alive(s["pool"]["tickerPid"])
+
+
+@test
+def status_tells_a_sale_as_it_goes():
+    c, p = sale(cap=2, seats=20, price=700)
+    buyer, other, waiting = joined(c, RICH), joined(c), joined(c)
+
+    def told(**seats):
+        def look():
+            q = next((q for q in expect(anybody().call("GET", "/status"), 200)["queues"] if q["concertId"] == c), None)
+            return q if q and q["tail"] == 3 and q["seats"] == {"total": 20, **seats} else None
+        return wait_for(look, 10, f"{seats} in the status")
+
+    q = told(free=20, held=0, sold=0)
+    assert (q["title"], q["waiting"], q["active"], q["maxActive"]) == ("Concert", 1, 2, 2), q
+    mine = expect(buyer.hold(c, p, 3, 4), 201)["reservationId"]
+    expect(other.hold(c, p, 5), 201)
+    q = told(free=17, held=3, sold=0)
+    assert q["sales"] == {"reservations": 0, "amount": 0}, q
+    expect(buyer.pay(c, mine), 201)
+    q = told(free=17, held=1, sold=2)
+    assert q["sales"] == {"reservations": 1, "amount": 1400}, q
+    expect(buyer.cancel(mine), 200)
+    q = told(free=19, held=1, sold=0)
+    assert q["sales"] == {"reservations": 0, "amount": 0}, q
+    assert q["admittedTotal"] == 3 and q["waiting"] == 0 and waiting.place(c).json["status"] == "ACTIVE", q
+
+
+@test
+def status_tells_what_was_answered():
+    def answered():
+        return expect(anybody().call("GET", "/status"), 200)
+
+    before = answered()
+    for _ in range(4):
+        expect(anybody().call("GET", API + "/concerts/0"), 404, "CONCERT_NOT_FOUND")
+        expect(anybody().call("GET", API + "/concerts"), 200)
+    now = wait_for(lambda: (lambda s: s if s["requests"]["4xx"] >= before["requests"]["4xx"] + 4 else None)(answered()), 2, "four refusals more")
+    assert now["requests"]["codes"]["CONCERT_NOT_FOUND"] == before["requests"]["codes"].get("CONCERT_NOT_FOUND", 0) + 4
+    r = now["requests"]
+    assert r["total"] == r["2xx"] + r["4xx"] + r["5xx"] + r["clientGone"] == sum(r["codes"].values())
+    assert sum(w["requests"] for w in now["workers"]) >= before["requests"]["total"] + 8
+    assert now["database"]["statements"] >= before["database"]["statements"] + 8 and now["database"]["reachable"]
+    assert all(0 < w["memoryBytes"] < 64 << 20 for w in now["workers"])
+    assert now["ticker"]["ticks"] > 0 and now["ticker"]["pid"] == now["pool"]["tickerPid"] and now["ticker"]["lastTickUs"] > 0
 
 
 @test

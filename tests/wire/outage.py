@@ -84,6 +84,12 @@ def without_the_database_it_says_so_quickly():
         expect(status("/healthz"), 200)
         expect(status("/nope"), 404, "ROUTE_NOT_FOUND")
         expect(anybody("limited").call("GET", API + "/reservations"), 401, "CREDENTIALS_MISSING")
+        # How it is can be seen all the while.
+        how = wait_for(lambda: (lambda s: None if s["database"]["reachable"] else s)(expect(status("/status"), 200)), 6, "the status tells", every=0.2)
+        assert how["database"]["lastAnswerAgeMs"] > 1000 and how["database"]["errors"]["unreachable"] > 0, how["database"]
+        assert how["requests"]["codes"]["DATABASE_UNAVAILABLE"] >= 10 and how["requests"]["5xx"] >= 10, how["requests"]
+        assert {q["title"] for q in how["queues"]} >= {"Concert"}, how["queues"]
+        assert b'boxoffice_database_errors_total{kind="unreachable"}' in status("/metrics").raw
 
 
 @test
@@ -124,6 +130,8 @@ def without_workers_nginx_says_so():
         expect(status(f"/queue/{_kept['concert']}.json"), 200)
     wait_for(lambda: status("/readyz").status == 200, 15, "workers again", every=0.1)
     assert expect(_kept["who"].reservation(_kept["reservation"]), 200)["status"] == "PAID"
+    how = expect(status("/status"), 200)
+    assert how["database"]["reachable"] and how["nginxErrors"]["BUSY"] > 0, how
 
 
 @test

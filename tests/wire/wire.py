@@ -23,6 +23,8 @@ import seats  # noqa: F401
 import payments  # noqa: F401
 import shortlived  # noqa: F401
 import operation  # noqa: F401
+import metrics  # noqa: F401
+import logs  # noqa: F401
 import outage  # noqa: F401
 import last  # noqa: F401
 
