@@ -155,7 +155,7 @@ test('headers: this origin only, never old, no other method', async () => {
     const policy = Object.fromEntries(answer.headers.get('content-security-policy').split('; ').map((d) => [d.split(' ')[0], d.split(' ').slice(1).join(' ')]));
     same([policy['default-src'], policy['script-src'], policy['style-src'], policy['connect-src'], policy['img-src'], policy['frame-ancestors']],
       ["'none'", "'self'", "'self'", "'self'", "'self' blob:", "'none'"], 'the policy of ' + path);
-    same([answer.headers.get('cache-control'), answer.headers.get('x-content-type-options'), answer.headers.get('referrer-policy')], ['no-cache', 'nosniff', 'no-referrer'], path);
+    same([answer.headers.get('cache-control'), answer.headers.get('x-content-type-options'), answer.headers.get('referrer-policy'), answer.headers.get('x-frame-options')], ['no-cache', 'nosniff', 'no-referrer', 'DENY'], path);
     check(answer.headers.get('x-request-id'), 'no request id');
     const etag = answer.headers.get('etag');
     check(etag, 'no ETag');
