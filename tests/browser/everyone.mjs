@@ -1,12 +1,14 @@
 // For everyone, and safe: the keyboard alone, names that are markup, headers, sizes, the ticket's code.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { button, buyer, charges, check, choosesDate, ctl, heading, holding, holds, joins, last, look, modules, pays, sale, same, seat, services, source, test, wait } from './lib.mjs';
+import { dirname, join } from 'node:path';
+import { asked, button, buyer, charges, check, choosesDate, ctl, heading, holding, holds, joins, last, look, modules, pays, sale, same, seat, services, source, test, wait } from './lib.mjs';
 
 const jsQR = readFileSync(modules.resolve('jsqr/dist/jsQR.js'), 'utf8');
 const SIZE_MAX = 100 * 1024;
 const USABLE_MS_MAX = 1000;
-const HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=2</script>&amp;"\'';
+const LONG = 'Aaaa'.repeat(30); // without a place to break
+const HOSTILE = LONG + '<img src=x onerror="window.hit=1"><script>window.hit=2</script>&amp;"\'';
 
 test('a whole sale by the keyboard alone', async () => {
   const s = sale({ title: 'By Keyboard' });
@@ -77,6 +79,7 @@ test('names that are markup are text', async () => {
   await heading(page, t.mine);
   await page.getByRole('heading', { name: HOSTILE, exact: true }).waitFor();
   same(await page.evaluate(() => [window.hit ?? null, document.querySelectorAll('main img, main script').length]), [null, 0], 'hit, elements');
+  await look(who, 'hostile');
   await page.goto('/#/concerts/<img src=x onerror=window.hit=1>');
   await page.getByText(t.errors.ROUTE_NOT_FOUND[0]).waitFor();
   same(await page.evaluate(() => window.hit ?? null), null, 'hit');
@@ -169,6 +172,20 @@ test('headers: this origin only, never old, no other method', async () => {
     same((await (await get(path)).json()).code, 'ROUTE_NOT_FOUND', path);
   }
   same((await (await fetch(url + '/')).json()).service, 'boxoffice', 'what a program gets');
+});
+
+last('the database dies while one pays: it is paid once it is back, and once', async () => {
+  const s = sale();
+  const who = await buyer();
+  await holding(who, s, 1);
+  await charges(who);
+  const pid = Number(readFileSync(join(dirname(services.main.config), 'run', 'mariadbd.pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  await who.page.locator('.money .primary.wide').click();
+  await who.page.locator('.bar').getByText(who.t.goesOn).waitFor();
+  await look(who, 'database-down');
+  await heading(who.page, who.t.paidTitle, 60000);
+  same((await asked(who, '/payments')).items.length, 1, 'payments');
 });
 
 last('what was sold is in order', async () => {

@@ -135,7 +135,7 @@ export async function buyer({ language = 'en', service = 'main', scheme = 'light
   return who;
 }
 
-export const heading = (page, text) => page.getByRole('heading', { level: 1, name: text, exact: true }).waitFor();
+export const heading = (page, text, timeout = WAIT_MS) => page.getByRole('heading', { level: 1, name: text, exact: true }).waitFor({ timeout });
 export const button = (page, text) => page.getByRole('button', { name: text, exact: true });
 export const seat = (page, n) => page.locator(`[data-n="${n}"]`);
 
