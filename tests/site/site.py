@@ -3,6 +3,7 @@
 import collections
 import multiprocessing
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -31,7 +32,7 @@ ALWAYS = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Refer
 
 
 class Installed:
-    """nginx with the site that `make install` installs; only its ports, certificate, log and the paths below /run are others.
+    """nginx with the site that `make install` installs; only its ports, certificate, log, the pages' folder and the paths below /run are others.
     Nothing is behind it."""
 
     def __init__(self):
@@ -64,6 +65,7 @@ class Installed:
                 path = line.split('"')[1]
                 text = text.replace(path, self.path(os.path.basename(path)))
         text = text.replace("/run/boxoffice/", self.folder + "/")
+        text = re.sub(r'"[^"]*/www/\$', f'"{stack.TOP_SRCDIR}/nginx/www/$', text)  # installed from there
         if not os.path.exists("/proc/net/if_inet6") or not open("/proc/net/if_inet6").read():
             text = text.replace("listen [::]", "#listen [::]")
         with open(self.path("site.conf"), "w", encoding="utf-8") as f:
@@ -157,6 +159,10 @@ def every_answer_bears_the_security_headers():
     for path, status in (("/", 200), ("/queue/1.json", 200), ("/queue/2.json", 404), ("/nowhere", 404), (API + "/concerts", 503)):
         answer = headers(over_tls.call("GET", path), hsts)
         assert answer.status == status, answer
+    for path in ("/", "/assets/app.js"):
+        page = headers(over_tls.call("GET", path, headers=[("Accept", "text/html")]), hsts)
+        assert page.status == 200 and page.type in ("text/html", "text/javascript"), f"{page} {page.headers}"
+        assert "default-src 'none'" in page.header("Content-Security-Policy"), page.headers
     # From a connection that ends in the request's first line, too.
     with ssl._create_unverified_context().wrap_socket(socket.create_connection(("127.0.0.1", site.https_port), timeout=20)) as s:
         s.sendall(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
