@@ -96,19 +96,28 @@ test('the ticket: its code is what the door takes; printed, saved, void once can
   await wait(() => code.evaluate((e) => e.complete && e.naturalWidth > 0), 'the picture');
   check((await code.getAttribute('src')).startsWith('blob:'), 'the picture is no blob');
   await page.evaluate(jsQR);
-  const read = await code.evaluate((img) => {
-    const side = 500;
-    const c = Object.assign(document.createElement('canvas'), { width: side, height: side }).getContext('2d');
-    c.fillStyle = '#fff';
-    c.fillRect(0, 0, side, side);
-    c.drawImage(img, 0, 0, side, side);
-    return window.jsQR(c.getImageData(0, 0, side, side).data, side, side)?.data;
+  await page.evaluate(() => {
+    window.readCode = (img, width, height) => {
+      const c = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
+      c.fillStyle = '#fff';
+      c.fillRect(0, 0, width, height);
+      c.drawImage(img, 0, 0, width, height);
+      return window.jsQR(c.getImageData(0, 0, width, height).data, width, height)?.data;
+    };
   });
+  const read = await code.evaluate((img) => window.readCode(img, 500, 500));
   check(read, 'no code can be read on the screen');
   const told = ctl('main', 'ticket', 'verify', read);
   same([told.verdict, told.seats], ['GENUINE', '3,4'], 'what the door says');
   const [download] = await Promise.all([page.waitForEvent('download'), button(page, t.save).click()]);
   check(/^ticket-\d+\.png$/.test(download.suggestedFilename()), `saved as ${download.suggestedFilename()}`);
+  const saved = readFileSync(await download.path()).toString('base64');
+  same(await page.evaluate(async (base64) => {
+    const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+    return window.readCode(picture, picture.width, picture.height);
+  }, saved), read, 'the code of the saved picture');
+  const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
+  same(pdf.match(/\/Type \/Page\b/g).length, 1, 'sheets of paper');
   await page.emulateMedia({ media: 'print' });
   check(!(await page.locator('.top').isVisible()) && (await code.isVisible()), 'what is printed is not the ticket');
   await page.screenshot({ path: `${process.env.TEST_PICTURES}/ticket-printed.png` });
@@ -147,6 +156,15 @@ last('the first page is small and quick, and asks for nothing twice', async () =
   await page.reload();
   await heading(page, t.concerts);
   check(bytes < SIZE_MAX / 2, `${bytes} bytes at the second time`);
+});
+
+test('a sale over https', async () => {
+  const s = sale();
+  const who = await buyer({ secure: true });
+  await holding(who, s, 1);
+  await charges(who);
+  await pays(who);
+  same(await who.page.evaluate(() => [location.protocol, isSecureContext]), ['https:', true], 'the page');
 });
 
 test('headers: this origin only, never old, no other method', async () => {

@@ -114,10 +114,10 @@ export function sale({ service = 'main', title = 'Evening Concert', cap = 100, s
 }
 
 // Somebody with a browser of their own. `complaints` collects what no page may do.
-export async function buyer({ language = 'en', service = 'main', scheme = 'light', width = 1280, height = 900, ...more } = {}) {
-  const { url } = services[service];
+export async function buyer({ language = 'en', service = 'main', scheme = 'light', width = 1280, height = 900, secure = false, ...more } = {}) {
+  const url = services[service][secure ? 'secure' : 'url'];
   const context = await browser.newContext({ baseURL: url, locale: language === 'ko' ? 'ko-KR' : 'en-GB', timezoneId: 'Asia/Seoul', colorScheme: scheme,
-    viewport: { width, height }, reducedMotion: 'reduce', ...more });
+    viewport: { width, height }, reducedMotion: 'reduce', ignoreHTTPSErrors: secure, ...more });
   context.setDefaultTimeout(WAIT_MS);
   const who = { context, service, t: language === 'ko' ? ko : en, complaints: [], addresses: new Set() };
   context.on('request', (r) => {
