@@ -41,16 +41,22 @@ static void from_token(struct place *place_r, const struct token *token) {
     *place_r = (struct place){.concert = token->concert, .user = token->user, .number = token->number, .joined_at_ms = token->joined_at_ms};
 }
 
-bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r) {
+/* Fills in a place that the board knows to wait. */
+static enum board_says from_board(const struct board *board, const struct token *token, struct place *place_r) {
     struct board_queue queue;
     uint64_t ahead;
-    if (board_place(board, token->concert, token->number, &ahead, &queue) != BOARD_WAITING) return false;
+    enum board_says says = board_place(board, token->concert, token->number, &ahead, &queue);
+    if (says != BOARD_WAITING) return says;
     from_token(place_r, token);
     place_r->state = PLACE_WAITING;
     /* The board may be a little older than the token; what was said at joining is never taken back. */
     place_r->ahead = ahead < token->ahead ? ahead : token->ahead;
     advise(place_r, &queue);
-    return true;
+    return says;
+}
+
+bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r) {
+    return from_board(board, token, place_r) == BOARD_WAITING;
 }
 
 struct count {
@@ -123,6 +129,7 @@ enum err queue_join(struct db *db, const struct board *board, const struct conf 
 struct lookup {
     struct place *place;
     bool found, claim;
+    uint64_t event_seq;
 };
 
 static void take_place(void *ctx, const struct db_row *row) {
@@ -131,6 +138,7 @@ static void take_place(void *ctx, const struct db_row *row) {
     l->place->state = state_parse(db_row_text(row, 0, NULL));
     l->place->joined_at_ms = db_row_u64(row, 1);
     l->place->expires_at_ms = db_row_u64(row, 3);
+    l->event_seq = db_row_u64(row, 5);
     if (l->place->state != PLACE_ACTIVE) return;
     if (l->place->expires_at_ms <= db_row_u64(row, 4)) {
         /* It ended by itself; the ticker will write that down. */
@@ -154,7 +162,8 @@ enum err queue_claim(struct db *db, const struct conf *conf, const struct token 
 
 enum err queue_place(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
                      struct place *place_r) {
-    if (queue_place_waiting(board, token, place_r)) return E_OK;
+    enum board_says says = from_board(board, token, place_r);
+    if (says == BOARD_WAITING) return E_OK;
     from_token(place_r, token);
     struct lookup l = {.place = place_r};
     enum err e = read_place(db, &l);
@@ -165,6 +174,9 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
         place_r->ahead = token->ahead;
         return queue_ahead(db, board, place_r);
     }
+    /* The board has not taken this in yet, and the next refresh may be of a look from before: who was told to be let in
+     * is not told to wait again. */
+    if (says != BOARD_NOT_WAITING) board_told(board, token->concert, l.event_seq);
     place_r->eta_known = true;
     place_r->poll_after_s = place_r->state == PLACE_ACTIVE ? 1 : 0;
     return E_OK;

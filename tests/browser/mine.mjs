@@ -39,6 +39,8 @@ test('what can not be cancelled any more, and seats past the limit, are told in 
   await confirm(who, t.cancel);
   await page.getByText(t.errors.CANCEL_TOO_LATE[0]).waitFor();
   await look(who, 'cancel-too-late');
+  await page.locator('.notice.bad').getByRole('link').click();
+  await page.locator('.notice.bad').waitFor({ state: 'detached' });
   await joins(who, soon);
   await choosesDate(who, soon);
   await seat(page, 5).click();
