@@ -22,6 +22,11 @@ export function notice(kind, title, text, ...more) {
     h('p', { class: 'notice-title' }, title), text && h('p', {}, text), ...more);
 }
 
+// A link to the page that is shown already changes no address.
+function anew() {
+  dispatchEvent(new HashChangeEvent('hashchange'));
+}
+
 // A refusal in plain words, with what to do next. `again` is called by its button.
 export function problemNotice(problem, { concertId, again } = {}) {
   if (!(problem instanceof Problem)) throw problem;
@@ -30,7 +35,7 @@ export function problemNotice(problem, { concertId, again } = {}) {
   const id = problem.members.requestId;
   return notice('bad', what, next,
     (way.href || way.reload || again) && h('p', {}, way.href
-      ? h('a', { class: 'button', href: way.href }, way.label)
+      ? h('a', { class: 'button', href: way.href, onclick: () => way.href === location.hash && anew() }, way.label)
       : h('button', { type: 'button', onclick: () => (way.reload ? location.reload() : again()) }, way.label)),
     problem.code === 'INTERNAL' && id && h('p', { class: 'soft small' }, t('requestId', { id })));
 }

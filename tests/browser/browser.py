@@ -65,7 +65,7 @@ def main():
         skip(f"node is {version or 'broken'}; {NODE_LEAST} or later is needed")
     services = {name: stack.Stack(**settings) for name, settings in SERVICES.items()}
     modules = node_modules()
-    told = {name: {"url": f"http://localhost:{s.ready().port}", "config": s.config} for name, s in services.items()}
+    told = {name: {"url": f"http://localhost:{s.ready().port}", "secure": f"https://localhost:{s.https_port}", "config": s.config} for name, s in services.items()}
     env = dict(os.environ, TEST_SERVICES=json.dumps(told), TEST_MODULES=modules, TEST_CHROMIUM=chromium, TEST_HOLD_S=str(HOLD_S),
                TEST_PICTURES=os.path.join(VAR, "pictures"), top_srcdir=stack.TOP_SRCDIR, top_builddir=stack.TOP_BUILDDIR)
     return subprocess.run([node, os.path.join(HERE, "run.mjs"), *sys.argv[1:]], env=env, stdin=subprocess.DEVNULL).returncode

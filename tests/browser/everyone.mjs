@@ -1,12 +1,14 @@
 // For everyone, and safe: the keyboard alone, names that are markup, headers, sizes, the ticket's code.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { button, buyer, charges, check, choosesDate, ctl, heading, holding, holds, joins, last, look, modules, pays, sale, same, seat, services, source, test, wait } from './lib.mjs';
+import { dirname, join } from 'node:path';
+import { asked, button, buyer, charges, check, choosesDate, ctl, heading, holding, holds, joins, last, look, modules, pays, sale, same, seat, services, source, test, wait } from './lib.mjs';
 
 const jsQR = readFileSync(modules.resolve('jsqr/dist/jsQR.js'), 'utf8');
 const SIZE_MAX = 100 * 1024;
 const USABLE_MS_MAX = 1000;
-const HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=2</script>&amp;"\'';
+const LONG = 'Aaaa'.repeat(30); // without a place to break
+const HOSTILE = LONG + '<img src=x onerror="window.hit=1"><script>window.hit=2</script>&amp;"\'';
 
 test('a whole sale by the keyboard alone', async () => {
   const s = sale({ title: 'By Keyboard' });
@@ -77,6 +79,7 @@ test('names that are markup are text', async () => {
   await heading(page, t.mine);
   await page.getByRole('heading', { name: HOSTILE, exact: true }).waitFor();
   same(await page.evaluate(() => [window.hit ?? null, document.querySelectorAll('main img, main script').length]), [null, 0], 'hit, elements');
+  await look(who, 'hostile');
   await page.goto('/#/concerts/<img src=x onerror=window.hit=1>');
   await page.getByText(t.errors.ROUTE_NOT_FOUND[0]).waitFor();
   same(await page.evaluate(() => window.hit ?? null), null, 'hit');
@@ -93,19 +96,28 @@ test('the ticket: its code is what the door takes; printed, saved, void once can
   await wait(() => code.evaluate((e) => e.complete && e.naturalWidth > 0), 'the picture');
   check((await code.getAttribute('src')).startsWith('blob:'), 'the picture is no blob');
   await page.evaluate(jsQR);
-  const read = await code.evaluate((img) => {
-    const side = 500;
-    const c = Object.assign(document.createElement('canvas'), { width: side, height: side }).getContext('2d');
-    c.fillStyle = '#fff';
-    c.fillRect(0, 0, side, side);
-    c.drawImage(img, 0, 0, side, side);
-    return window.jsQR(c.getImageData(0, 0, side, side).data, side, side)?.data;
+  await page.evaluate(() => {
+    window.readCode = (img, width, height) => {
+      const c = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d');
+      c.fillStyle = '#fff';
+      c.fillRect(0, 0, width, height);
+      c.drawImage(img, 0, 0, width, height);
+      return window.jsQR(c.getImageData(0, 0, width, height).data, width, height)?.data;
+    };
   });
+  const read = await code.evaluate((img) => window.readCode(img, 500, 500));
   check(read, 'no code can be read on the screen');
   const told = ctl('main', 'ticket', 'verify', read);
   same([told.verdict, told.seats], ['GENUINE', '3,4'], 'what the door says');
   const [download] = await Promise.all([page.waitForEvent('download'), button(page, t.save).click()]);
   check(/^ticket-\d+\.png$/.test(download.suggestedFilename()), `saved as ${download.suggestedFilename()}`);
+  const saved = readFileSync(await download.path()).toString('base64');
+  same(await page.evaluate(async (base64) => {
+    const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+    return window.readCode(picture, picture.width, picture.height);
+  }, saved), read, 'the code of the saved picture');
+  const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
+  same(pdf.match(/\/Type \/Page\b/g).length, 1, 'sheets of paper');
   await page.emulateMedia({ media: 'print' });
   check(!(await page.locator('.top').isVisible()) && (await code.isVisible()), 'what is printed is not the ticket');
   await page.screenshot({ path: `${process.env.TEST_PICTURES}/ticket-printed.png` });
@@ -146,6 +158,15 @@ last('the first page is small and quick, and asks for nothing twice', async () =
   check(bytes < SIZE_MAX / 2, `${bytes} bytes at the second time`);
 });
 
+test('a sale over https', async () => {
+  const s = sale();
+  const who = await buyer({ secure: true });
+  await holding(who, s, 1);
+  await charges(who);
+  await pays(who);
+  same(await who.page.evaluate(() => [location.protocol, isSecureContext]), ['https:', true], 'the page');
+});
+
 test('headers: this origin only, never old, no other method', async () => {
   const { url } = services.main;
   const get = (path, more) => fetch(url + path, { headers: { Accept: 'text/html' }, ...more });
@@ -155,7 +176,7 @@ test('headers: this origin only, never old, no other method', async () => {
     const policy = Object.fromEntries(answer.headers.get('content-security-policy').split('; ').map((d) => [d.split(' ')[0], d.split(' ').slice(1).join(' ')]));
     same([policy['default-src'], policy['script-src'], policy['style-src'], policy['connect-src'], policy['img-src'], policy['frame-ancestors']],
       ["'none'", "'self'", "'self'", "'self'", "'self' blob:", "'none'"], 'the policy of ' + path);
-    same([answer.headers.get('cache-control'), answer.headers.get('x-content-type-options'), answer.headers.get('referrer-policy')], ['no-cache', 'nosniff', 'no-referrer'], path);
+    same([answer.headers.get('cache-control'), answer.headers.get('x-content-type-options'), answer.headers.get('referrer-policy'), answer.headers.get('x-frame-options')], ['no-cache', 'nosniff', 'no-referrer', 'DENY'], path);
     check(answer.headers.get('x-request-id'), 'no request id');
     const etag = answer.headers.get('etag');
     check(etag, 'no ETag');
@@ -169,6 +190,20 @@ test('headers: this origin only, never old, no other method', async () => {
     same((await (await get(path)).json()).code, 'ROUTE_NOT_FOUND', path);
   }
   same((await (await fetch(url + '/')).json()).service, 'boxoffice', 'what a program gets');
+});
+
+last('the database dies while one pays: it is paid once it is back, and once', async () => {
+  const s = sale();
+  const who = await buyer();
+  await holding(who, s, 1);
+  await charges(who);
+  const pid = Number(readFileSync(join(dirname(services.main.config), 'run', 'mariadbd.pid'), 'utf8'));
+  process.kill(pid, 'SIGKILL');
+  await who.page.locator('.money .primary.wide').click();
+  await who.page.locator('.bar').getByText(who.t.goesOn).waitFor();
+  await look(who, 'database-down');
+  await heading(who.page, who.t.paidTitle, 60000);
+  same((await asked(who, '/payments')).items.length, 1, 'payments');
 });
 
 last('what was sold is in order', async () => {

@@ -65,18 +65,17 @@ async function one({ name, f }) {
   } catch (e) {
     error = e;
   }
-  done++;
   const lines = [];
   if (error) {
     failed++;
     lines.push(error.stack.slice(0, 3000));
     for (const [i, b] of buyers.entries()) {
-      const picture = join(TEST_PICTURES, `failed-${done}-${i + 1}.png`);
+      const picture = join(TEST_PICTURES, `failed-${name.replace(/\W+/g, '-').slice(0, 40)}-${i + 1}.png`);
       lines.push(`at ${b.page.url()}: ${(await b.page.locator('main').innerText({ timeout: 1000 }).catch(() => '')).replace(/\s+/g, ' ').slice(0, 500)}`);
       if (await b.page.screenshot({ path: picture, timeout: 5000 }).catch(() => null)) lines.push(picture);
     }
   }
-  console.log(`${error ? 'not ok' : 'ok'} ${done} - ${name}`);
+  console.log(`${error ? 'not ok' : 'ok'} ${++done} - ${name}`);
   note([...lines, `took ${((Date.now() - began) / 1000).toFixed(1)} s`].join('\n'));
   for (const b of buyers) await b.context.close().catch(() => {});
 }
@@ -115,10 +114,10 @@ export function sale({ service = 'main', title = 'Evening Concert', cap = 100, s
 }
 
 // Somebody with a browser of their own. `complaints` collects what no page may do.
-export async function buyer({ language = 'en', service = 'main', scheme = 'light', width = 1280, height = 900, ...more } = {}) {
-  const { url } = services[service];
+export async function buyer({ language = 'en', service = 'main', scheme = 'light', width = 1280, height = 900, secure = false, ...more } = {}) {
+  const url = services[service][secure ? 'secure' : 'url'];
   const context = await browser.newContext({ baseURL: url, locale: language === 'ko' ? 'ko-KR' : 'en-GB', timezoneId: 'Asia/Seoul', colorScheme: scheme,
-    viewport: { width, height }, reducedMotion: 'reduce', ...more });
+    viewport: { width, height }, reducedMotion: 'reduce', ignoreHTTPSErrors: secure, ...more });
   context.setDefaultTimeout(WAIT_MS);
   const who = { context, service, t: language === 'ko' ? ko : en, complaints: [], addresses: new Set() };
   context.on('request', (r) => {
@@ -136,7 +135,7 @@ export async function buyer({ language = 'en', service = 'main', scheme = 'light
   return who;
 }
 
-export const heading = (page, text) => page.getByRole('heading', { level: 1, name: text, exact: true }).waitFor();
+export const heading = (page, text, timeout = WAIT_MS) => page.getByRole('heading', { level: 1, name: text, exact: true }).waitFor({ timeout });
 export const button = (page, text) => page.getByRole('button', { name: text, exact: true });
 export const seat = (page, n) => page.locator(`[data-n="${n}"]`);
 

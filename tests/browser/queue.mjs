@@ -1,5 +1,5 @@
 // The waiting room: on the static file, in order, through whatever happens.
-import { button, buyer, check, choosesDate, ctl, en, heading, joins, look, sale, same, test, wait } from './lib.mjs';
+import { button, buyer, check, choosesDate, ctl, en, heading, joins, look, sale, same, services, test, wait } from './lib.mjs';
 
 const count = (page) => page.locator('.huge').innerText();
 const leave = async ({ page, t }, s) => {
@@ -126,4 +126,34 @@ test('a page that nobody looks at asks less, and at once when it is looked at ag
   await wait(async () => (await page.title()).startsWith(who.t.yourTurn), 'the title', 30000);
   await hide(false);
   check(!(await page.title()).startsWith(who.t.yourTurn), 'the title stays');
+});
+
+test('the bar moves as people in front are let in, and the number ahead never grows', async () => {
+  const others = 30;
+  const s = sale({ cap: 0, title: 'Long Line' });
+  for (let i = 0; i < others; i++) {
+    const post = async (path, body, access) => (await fetch(`${services.main.url}/api/v1${path}`, { method: 'POST', body: body && JSON.stringify(body),
+      headers: { ...(body && { 'Content-Type': 'application/json' }), ...(access && { Authorization: 'Bearer ' + access }) } })).json();
+    const { accessKey } = await post('/users', { name: 'Other ' + i });
+    check((await post(`/concerts/${s.concertId}/queue`, null, accessKey)).number, 'somebody could not join');
+  }
+  const who = await buyer();
+  const { page } = who;
+  await joins(who, s);
+  await page.locator('.huge').waitFor();
+  same(await count(page), String(others), 'people ahead');
+  await page.evaluate(() => {
+    window.seen = [];
+    new MutationObserver(() => window.seen.push(Number(document.querySelector('.huge')?.textContent))).observe(document.querySelector('.huge'), { childList: true, characterData: true, subtree: true });
+  });
+  for (const cap of [10, 20]) {
+    ctl('main', 'queue', 'set', s.concertId, '--max-active', cap);
+    await wait(async () => (await count(page)) === String(others - cap), 'the number ahead');
+    same(await page.locator('progress').evaluate((e) => [e.value, e.max]), [cap + 1, others + 1], 'the bar');
+  }
+  await look(who, 'waiting-long');
+  const seen = await page.evaluate(() => window.seen);
+  check(seen.every((n, i) => i === 0 || n <= seen[i - 1]), `ahead grew: ${seen}`);
+  ctl('main', 'queue', 'set', s.concertId, '--max-active', others + 1);
+  await page.getByRole('heading', { name: who.t.chooseDate }).waitFor();
 });

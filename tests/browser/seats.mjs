@@ -1,5 +1,5 @@
 // The seat map: two after one seat, seats that go while one looks, a large hall, the hold that runs out.
-import { button, buyer, charges, check, choosesDate, heading, HOLD_S, holding, holds, joins, look, pays, sale, same, seat, test, wait } from './lib.mjs';
+import { asked, button, buyer, charges, check, choosesDate, heading, HOLD_S, holding, holds, joins, look, pays, sale, same, seat, test, wait } from './lib.mjs';
 
 const state = (page, n) => seat(page, n).getAttribute('data-state');
 const atSeats = async (who, s) => {
@@ -121,4 +121,21 @@ test('the countdown is right on a wrong clock, and warns a minute before the end
   await look(who, 'hold-warning');
   await charges(who);
   await pays(who);
+});
+
+test('a phone that slept shows the right time when it wakes', async () => {
+  const s = sale();
+  const who = await buyer();
+  const { page } = who;
+  await holding(who, s, 1);
+  const left = async () => {
+    const [minutes, seconds] = (await page.locator('.left-time .digits').innerText()).split(':').map(Number);
+    return minutes * 60 + seconds;
+  };
+  const [{ heldUntil }] = (await asked(who, '/reservations')).items;
+  const cdp = await who.context.newCDPSession(page);
+  await cdp.send('Page.setWebLifecycleState', { state: 'frozen' });
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  await cdp.send('Page.setWebLifecycleState', { state: 'active' });
+  await wait(async () => Math.abs((await left()) - (Date.parse(heldUntil) - Date.now()) / 1000) <= 2, 'the right time', 3000);
 });

@@ -29,7 +29,7 @@ export async function performances(concertId, token, signal) {
 function card(concertId, p) {
   const gone = p.availableSeats === 0;
   const inside = [h('span', { class: 'card-title' }, when(p.startsAt)), h('span', {}, p.venue),
-    h('span', { class: 'soft' }, money(p.price, currency()), ' · ', gone ? t('soldOut') : t('seatsFree', { n: p.availableSeats, of: number(p.totalSeats) }))];
+    h('span', { class: 'soft' }, money(p.price, currency()), ' · ', gone ? t('soldOut') : t('seatsFree', { n: number(p.availableSeats), of: number(p.totalSeats) }))];
   return h('li', {}, h('a', { class: 'card' + (gone ? ' gone' : ''), href: `#/concerts/${concertId}/performances/${p.performanceId}` }, ...inside));
 }
 

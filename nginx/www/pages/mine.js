@@ -11,6 +11,12 @@ import { about, paymentOf } from './checkout.js';
 // The access key and whose it is, in one line that can be kept elsewhere.
 const codeOf = (user) => `${user.userId}.${user.accessKey}`;
 
+// What belongs to the one that this browser was.
+function forget() {
+  for (const kind of ['place', 'hold', 'outbox', 'chosen']) for (const name of Object.keys(store.all(kind))) store.drop(`${kind}.${name}`);
+  store.drop('user');
+}
+
 function keyForm(refresh, signal) {
   const problems = h('div');
   const input = h('input', { id: 'code', type: 'password', required: true, autocomplete: 'current-password' });
@@ -22,20 +28,25 @@ function keyForm(refresh, signal) {
     busy(button, async () => {
       if (!/^[0-9a-f-]{36}$/.test(userId) || !/^[!-~]+$/.test(accessKey)) throw new Problem('CREDENTIALS_INVALID');
       await get(`/users/${userId}/balance`, { access: accessKey, signal });
-      store.put('user', { userId, accessKey, name: store.get('user')?.name ?? '' });
+      const known = store.get('user');
+      if (known?.userId !== userId) forget();
+      store.put('user', { userId, accessKey, name: known?.userId === userId ? known.name : '' });
       refresh();
     }).catch((problem) => showProblem(problems, problem, {}, signal));
   } }, h('p', { class: 'field' }, h('label', { for: 'code' }, t('haveCode')), input), button, problems);
 }
 
 function keySection(user, refresh, signal) {
+  const shown = h('details', {}, h('summary', {}, t('showCode')), h('p', {}, h('code', {}, codeOf(user))));
   const copied = h('span', { role: 'status', class: 'soft' });
   return h('details', { class: 'card' }, h('summary', {}, t('codeTitle')), h('p', {}, t('codeText')),
     h('p', { class: 'actions' }, h('button', { type: 'button', onclick: async () => {
-      await navigator.clipboard?.writeText(codeOf(user)).catch(() => {});
-      copied.textContent = t('copied');
+      // Browsers allow it on secure origins only.
+      const done = await navigator.clipboard?.writeText(codeOf(user)).then(() => true, () => false);
+      if (done) copied.textContent = t('copied');
+      else shown.open = true;
     } }, t('copyCode')), copied),
-    h('details', {}, h('summary', {}, t('showCode')), h('p', {}, h('code', {}, codeOf(user)))),
+    shown,
     h('hr'), keyForm(refresh, signal));
 }
 
@@ -74,8 +85,7 @@ export async function mine({ signal, show, refresh }) {
     return show(t('mine'), problemNotice(new Problem('CREDENTIALS_INVALID')), h('section', { class: 'card' }, keyForm(refresh, signal)),
       h('p', {}, h('button', { type: 'button', class: 'quiet', onclick: async () => {
         if (!(await ask(t('forgetTitle'), t('forgetText'), t('forget')))) return;
-        for (const kind of ['place', 'hold', 'outbox', 'chosen']) for (const name of Object.keys(store.all(kind))) store.drop(`${kind}.${name}`);
-        store.drop('user');
+        forget();
         refresh();
       } }, t('forget'))));
   }

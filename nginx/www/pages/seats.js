@@ -101,7 +101,7 @@ export async function seats({ signal, show, refresh }, concertId, performanceId)
     // While a hold is on its way they may be one's own.
     if (gone.length && !outbox.pending(name)) lost(gone, 'justTaken');
     for (const n of mine) chosen.delete(n);
-    say(left, t('seatsFree', { n: now.availableSeats, of: number(now.totalSeats) }));
+    say(left, t('seatsFree', { n: number(now.availableSeats), of: number(now.totalSeats) }));
     map.update(told);
     if (!button.classList.contains('busy')) drawSummary();
   }

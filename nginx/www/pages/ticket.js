@@ -61,7 +61,7 @@ export async function ticket({ signal, show }, id) {
     cancelled ? notice('warn', t('ticketVoid'), t('ticketVoidHelp', { amount: money(payment.amount, payment.currency) })) : h('p', { class: 'unprinted' }, t('ticketHelp')),
     h('article', { class: 'card ticket' },
       h('h2', {}, facts.title), cancelled ? null : code,
-      rows(...aboutRows(payment, facts), [t('name'), user.name], [t('paid'), money(payment.amount, payment.currency)], [t('paidAt'), stamp(payment.paidAt)], [t('ticketNumber'), String(id)])),
+      rows(...aboutRows(payment, facts), user.name && [t('name'), user.name], [t('paid'), money(payment.amount, payment.currency)], [t('paidAt'), stamp(payment.paidAt)], [t('ticketNumber'), String(id)])),
     h('p', { class: 'actions unprinted' },
       !cancelled && h('button', { type: 'button', class: 'primary', onclick: () => print() }, t('print')),
       image && h('button', { type: 'button', onclick: async () => save(await png(image), `ticket-${id}.png`) }, t('save')),
