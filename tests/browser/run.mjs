@@ -5,6 +5,7 @@ import './sale.mjs';
 import './queue.mjs';
 import './seats.mjs';
 import './lost.mjs';
+import './operator.mjs';
 import './everyone.mjs';
 
 await run();
