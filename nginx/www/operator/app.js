@@ -95,8 +95,8 @@ function build() {
     h('header', { class: 'top' },
       h('a', { class: 'skip', href: '#main', onclick: (e) => { e.preventDefault(); document.getElementById('main').focus(); } }, t('skip')),
       h('span', { class: 'brand' }, h('img', { src: '/assets/icon.svg', alt: '', width: 28, height: 28 }), t('operation')),
-      h('div', { class: 'tools' }, h('label', { for: 'range' }, t('range')), range, hold),
-      h('button', { type: 'button', class: 'language', lang: other, onclick: () => { choose(other); build(); document.querySelector('.language').focus(); } }, languages[other].language)),
+      h('button', { type: 'button', class: 'language', lang: other, onclick: () => { choose(other); build(); document.querySelector('.language').focus(); } }, languages[other].language),
+      h('div', { class: 'tools' }, h('label', { for: 'range' }, t('range')), range, hold)),
     h('main', { id: 'main', class: 'operator', tabindex: '-1' },
       h('section', { class: 'verdict card', 'aria-label': t('verdict') }, view.verdict, view.findings, view.since), view.announce,
       h('div', { class: 'concerts' }, view.list.element, view.place),
@@ -147,8 +147,10 @@ function draw(all = false) {
   }
   view.detail?.draw(q, status.currency);
   view.list.draw(status.queues, q?.concertId);
+  // As much of the range as there is something to show of, in whole minutes.
+  const shownMs = Math.min(rangeMs, Math.ceil((at - service.points[0].ms + 1) / 60000) * 60000);
   const drawn = [...(view.detail?.charts ?? []).map((c) => [c, concerts.get(q.concertId)]), ...view.charts.map((c) => [c, service])]
-    .map(([c, history]) => [c.title, c.draw(history, at, rangeMs)]);
+    .map(([c, history]) => [c.title, c.draw(history, at, shownMs)]);
   if (!view.values.closest('details').open) return;
   view.values.replaceChildren(...drawn.flatMap(([title, rows]) => rows.map(([label, ...cells]) => h('tr', {},
     h('th', { scope: 'row' }, title === label ? title : `${title}: ${label}`), ...cells.map((cell) => h('td', {}, cell))))));

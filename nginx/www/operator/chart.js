@@ -5,6 +5,7 @@ import { number, t } from '/assets/i18n.js';
 
 const WIDTH = 600;
 const HEIGHT = 120;
+const EDGE = 3; // a line at the top or the bottom is seen whole
 
 function svg(tag, props, ...children) {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag);
@@ -47,7 +48,7 @@ export function chart({ name, lines }) {
     latest: h('span', { class: 'digits' }),
     path: svg('path', { class: 'line line-' + i }),
   }));
-  const grid = svg('path', { class: 'grid', d: [0, 0.25, 0.5, 0.75, 1].map((part) => `M${part * WIDTH} 0V${HEIGHT}M0 ${part * HEIGHT}H${WIDTH}`).join('') });
+  const grid = svg('path', { class: 'grid', d: [0, 0.25, 0.5, 0.75, 1].map((part) => `M${part * WIDTH} ${EDGE}V${HEIGHT - EDGE}M0 ${EDGE + part * (HEIGHT - 2 * EDGE)}H${WIDTH}`).join('') });
   const picture = svg('svg', { role: 'img', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none' }, grid, ...parts.map((p) => p.path));
   const top = h('span', { class: 'axis top-of' });
   const from = h('span', { class: 'axis' });
@@ -66,7 +67,7 @@ export function chart({ name, lines }) {
     const most = roundUp(Math.max(...known.flat(), 1));
     const minutes = t('minutes', { n: rangeMs / 60000 });
     const rows = parts.map((p, i) => {
-      p.path.setAttribute('d', path(series[i], (ms) => ((ms - since) / rangeMs) * WIDTH, (value) => HEIGHT * (1 - value / most)));
+      p.path.setAttribute('d', path(series[i], (ms) => ((ms - since) / rangeMs) * WIDTH, (value) => EDGE + (HEIGHT - 2 * EDGE) * (1 - value / most)));
       const row = [p.label, short(series[i].at(-1)?.value ?? null), short(known[i].length ? Math.min(...known[i]) : null), short(known[i].length ? Math.max(...known[i]) : null)];
       say(p.latest, row[1]);
       return row;
