@@ -100,7 +100,7 @@ function build() {
     h('main', { id: 'main', class: 'operator', tabindex: '-1' },
       h('section', { class: 'verdict card', 'aria-label': t('verdict') }, view.verdict, view.findings, view.since), view.announce,
       h('div', { class: 'concerts' }, view.list.element, view.place),
-      h('section', { 'aria-labelledby': 'service' }, h('h2', { id: 'service' }, t('service')), h('div', { class: 'charts' }, view.charts.map((c) => c.element))),
+      h('section', { 'aria-labelledby': 'service' }, h('h2', { id: 'service' }, t('service')), h('div', { class: 'charts broad' }, view.charts.map((c) => c.element))),
       h('details', { class: 'values', ontoggle: () => draw(true) }, h('summary', {}, t('allValues')), h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': t('allValues') }, table))));
   draw(true);
 }
@@ -125,7 +125,7 @@ function drawVerdict() {
     say(view.announce, [verdict, ...items.filter(([kind]) => kind !== 'note').map(([, , what]) => what)].join(' '));
   }
   const at = answeredAt && new Intl.DateTimeFormat(language, { timeStyle: 'medium' }).format(answeredAt);
-  say(view.since, status ? t('since', { at, version: status.pool.version, n: number(status.pool.workers), up: t('uptime', { s: status.pool.uptimeSeconds }) }) : '');
+  say(view.since, !status ? '' : trouble ? t('stale', { at }) : t('since', { at, version: status.pool.version, n: number(status.pool.workers), up: t('uptime', { s: status.pool.uptimeSeconds }) }));
 }
 
 // The concert of the address, or the busiest one at first.

@@ -9,6 +9,7 @@ export const en = {
   well: 'All is well',
   notWell: ({ n }) => `${are(n, 'thing is', 'things are')} not well`,
   since: 'Answer of {at}. Version {version}, {n} workers, up {up}.',
+  stale: 'No answer since {at}: the numbers below are of then.',
   uptime: ({ s: up }) => (up < 120 ? `${up} s` : up < 7200 ? `${Math.floor(up / 60)} min` : `${Math.floor(up / 3600)} h`),
   kind_bad: 'Wrong:',
   kind_warn: 'Warning:',

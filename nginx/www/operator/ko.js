@@ -9,6 +9,7 @@ export const ko = {
   well: '모두 정상입니다',
   notWell: ({ n }) => `이상이 ${count(n)}건 있습니다`,
   since: '{at} 기준. 버전 {version}, 워커 {n}개, 가동 {up}.',
+  stale: '{at} 이후 응답이 없습니다. 아래 숫자는 그때의 값입니다.',
   uptime: ({ s }) => (s < 120 ? `${s}초` : s < 7200 ? `${Math.floor(s / 60)}분` : `${Math.floor(s / 3600)}시간`),
   kind_bad: '장애:',
   kind_warn: '경고:',
