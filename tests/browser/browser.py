@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The pages in a real Chromium against the whole service. Speaks TAP; arguments choose tests by name.
 
-Starts two private services (one with short times), fetches what drives the browser into var/browser (once), and
+Starts private services (one with short times, one to be disturbed), fetches what drives the browser into var/browser (once), and
 runs run.mjs, which holds the tests. Pictures of each page are left in var/pictures.
 """
 import json
@@ -22,6 +22,7 @@ HOLD_S = 6
 SERVICES = {
     "main": {"limits": True, "workers": 6, "board_concerts": 256},
     "short": {"workers": 4, "hold_ttl_ms": HOLD_S * 1000, "active_ttl_ms": HOLD_S * 1000, "board_concerts": 256},
+    "fragile": {"workers": 3},  # its database is stopped for a while
 }
 
 
@@ -65,7 +66,7 @@ def main():
         skip(f"node is {version or 'broken'}; {NODE_LEAST} or later is needed")
     services = {name: stack.Stack(**settings) for name, settings in SERVICES.items()}
     modules = node_modules()
-    told = {name: {"url": f"http://localhost:{s.ready().port}", "secure": f"https://localhost:{s.https_port}", "config": s.config} for name, s in services.items()}
+    told = {name: {"url": f"http://localhost:{s.ready().port}", "secure": f"https://localhost:{s.https_port}", "config": s.config, "folder": s.folder} for name, s in services.items()}
     env = dict(os.environ, TEST_SERVICES=json.dumps(told), TEST_MODULES=modules, TEST_CHROMIUM=chromium, TEST_HOLD_S=str(HOLD_S),
                TEST_PICTURES=os.path.join(VAR, "pictures"), top_srcdir=stack.TOP_SRCDIR, top_builddir=stack.TOP_BUILDDIR)
     return subprocess.run([node, os.path.join(HERE, "run.mjs"), *sys.argv[1:]], env=env, stdin=subprocess.DEVNULL).returncode

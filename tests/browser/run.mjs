@@ -6,6 +6,7 @@ import './queue.mjs';
 import './seats.mjs';
 import './lost.mjs';
 import './mine.mjs';
+import './operator.mjs';
 import './everyone.mjs';
 
 await run();
