@@ -6,7 +6,7 @@ import { button, buyer, check, ctl, look, sale, same, services, source, test, wa
 
 const texts = async (language) => (await import('data:text/javascript,' + encodeURIComponent(source(`nginx/www/operator/${language}.js`))))[language];
 const words = { en: await texts('en'), ko: await texts('ko') };
-const HOSTILE = '<img src=x onerror="window.hit=1"><script>window.hit=2</script>&amp;"\'';
+const HOSTILE = '</h2><img src=x onerror="window.hit=1"><script>window.hit=2</script>&lt;&quot;{title}';
 
 // Somebody at the operator's page.
 async function operator({ at = '', ...more } = {}) {
