@@ -66,7 +66,7 @@ class Installed:
                 path = line.split('"')[1]
                 text = text.replace(path, self.path(os.path.basename(path)))
         text = text.replace("/run/boxoffice/", self.folder + "/")
-        text = re.sub(r'alias +".*/www/', f'alias "{self.folder}/www/', text)
+        text = re.sub(r'(alias|root)( +)".*/www\b', rf'\1\2"{self.folder}/www', text)
         if not os.path.exists("/proc/net/if_inet6") or not open("/proc/net/if_inet6").read():
             text = text.replace("listen [::]", "#listen [::]")
         with open(self.path("site.conf"), "w", encoding="utf-8") as f:
@@ -161,7 +161,7 @@ def every_answer_bears_the_security_headers():
     site.start()
     over_tls = Client(site.https_port, tls=True)
     hsts = ("Strict-Transport-Security", "max-age=31536000")
-    for path, status in (("/", 200), ("/assets/app.js", 200), ("/queue/1.json", 200), ("/queue/2.json", 404), ("/nowhere", 404), (API + "/concerts", 503)):
+    for path, status in (("/", 200), ("/assets/app.js", 200), ("/operator/", 200), ("/queue/1.json", 200), ("/queue/2.json", 404), ("/nowhere", 404), (API + "/concerts", 503)):
         answer = headers(over_tls.call("GET", path), hsts)
         assert answer.status == status, answer
     # From a connection that ends in the request's first line, too.

@@ -20,7 +20,7 @@ function row(q) {
       say(link, now.title);
       if (chosen) link.setAttribute('aria-current', 'true');
       else link.removeAttribute('aria-current');
-      say(state, states(now));
+      say(state, [`#${now.concertId}`, states(now)].filter(Boolean).join(' · '));
       say(waiting, number(now.waiting));
       say(inside, `${number(now.active)} / ${number(now.maxActive)}`);
       say(sold, `${number(now.seats.sold)} / ${number(now.seats.total)}`);
