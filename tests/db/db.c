@@ -483,6 +483,8 @@ static void the_audit_finds_planted_damage(void) {
         {"INSERT INTO idempotency_key (user_id, idem_key, request_hash, status, body, created_at_ms) SELECT user_id, 'bad', REPEAT('x', 32), 0, '', 1 FROM user LIMIT 1", "DELETE FROM idempotency_key WHERE idem_key = 'bad'"},
         {"CREATE TABLE gone AS SELECT * FROM seat ORDER BY performance_id, seat_number LIMIT 1; DELETE s FROM seat s JOIN gone g ON g.performance_id = s.performance_id AND g.seat_number = s.seat_number",
          "INSERT INTO seat SELECT * FROM gone; DROP TABLE gone"},
+        {"UPDATE reservation SET seat_numbers = CONCAT(seat_numbers, ',,') WHERE status = 'PAID' ORDER BY reservation_id LIMIT 1",
+         "UPDATE reservation SET seat_numbers = REPLACE(seat_numbers, ',,', '')"},
         {"UPDATE reservation SET place_number = place_number + 100000 ORDER BY reservation_id LIMIT 1", "UPDATE reservation SET place_number = place_number - 100000 ORDER BY reservation_id LIMIT 1"},
         /* queues */
         {"UPDATE queue SET tail = tail + 1 WHERE tail > 0 ORDER BY concert_id LIMIT 1", "UPDATE queue SET tail = tail - 1 WHERE tail > 0 ORDER BY concert_id LIMIT 1"},
