@@ -161,9 +161,9 @@ bool url_parse(const char *text, struct url *url_r) {
 
 static int tcp_connect(const struct url *url, char *why_r, size_t why_size) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    int bad = getaddrinfo(url->host, url->port, &hints, &list), fd = -1;
-    /* A machine need not have it in its hosts file. */
-    if (bad && strcmp(url->host, "localhost") == 0) bad = getaddrinfo("127.0.0.1", url->port, &hints, &list);
+    /* This machine by its addresses, whatever the hosts file says and however slow the resolver is. */
+    const char *host = strcmp(url->host, "localhost") == 0 ? NULL : url->host;
+    int bad = getaddrinfo(host, url->port, &hints, &list), fd = -1;
     if (bad) {
         snprintf(why_r, why_size, "%s: %s", url->host, gai_strerror(bad));
         return -1;
