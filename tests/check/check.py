@@ -523,7 +523,8 @@ def an_nginx_that_may_not_enter():
         with mode(box.folder, 0o755), mode(file_of("run"), 0o755), mode(box.setting("listen_socket"), 0o666):
             done = wait_for(lambda: (lambda d: d if d.rows["nginx"]["result"] == "ok" else None)(check()), 10, "it is let in")
             found(done, {"socket access": "warning", "nginx open files": "warning"}, "any user of this machine", "1024 files")
-            path = next(f.path for f in os.scandir(file_of("queue")) if f.name.endswith(".json"))
+            box.ctl("concert", "add", "--title", "Somebody's")  # for a queue file at least
+            path = wait_for(lambda: next((f.path for f in os.scandir(file_of("queue")) if f.name.endswith(".json")), None), 10, "a queue file")
             pid = status()["pool"]["tickerPid"]
             os.kill(pid, signal.SIGSTOP)
             try:
