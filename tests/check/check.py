@@ -498,7 +498,7 @@ def an_nginx_without_tls_or_without_the_site():
     done = check(address=f"https://localhost:{box.port}")
     assert done.rows["nginx"]["result"] == "wrong" and "no TLS" in done.rows["nginx"]["text"], told(done)
     found(check(address=f"http://localhost:{box.port}"), {"nginx certificate": "not checked"})
-    with content(file_of("site.conf"), f"server {{ listen {box.port}; }}\n"):
+    with content(file_of("site.conf"), f"server {{ listen {box.port}; access_log off; }}\n"):
         box.kill("nginx", signal.SIGHUP)
         # For a moment the workers of before answer, too.
         wait_for(lambda: "/healthz answers 404" in check(address=f"http://127.0.0.1:{box.port}").rows["nginx"]["text"], 10, "it has other settings")
