@@ -1,0 +1,40 @@
+/* What the tests of tests/db share: a private database, a handle on it, and short hands. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "account.h"
+#include "board.h"
+#include "concert.h"
+#include "queue.h"
+#include "reservation.h"
+
+extern struct conf conf;
+extern struct db *db;
+extern struct board *board; /* empty: places are told from the database */
+
+/* A private database, not yet migrated; conf is filled in with it. */
+bool start_database(void);
+void stop_database(void);
+
+/* Each of these must succeed. */
+struct cred user(const char *name);
+struct concert_id concert(uint64_t max_active);
+struct performance_id performance(struct concert_id c, uint64_t seats, uint64_t price);
+struct place join(struct cred cred, struct concert_id c);
+void charge(struct cred cred, uint64_t amount);
+/* Statements as they are. */
+void script(const char *sql);
+/* Without a key; what it says. */
+enum err hold(struct token token, struct performance_id f, struct seat_numbers seats, struct reservation *r);
+/* The exit status of both audits; `show` prints what is wrong. */
+int audit(bool show);
+struct token token_of(const struct place *p);
+uint64_t now_ms(void);
+
+#define SEATS(...) (struct seat_numbers){.count = sizeof((uint64_t[]){__VA_ARGS__}) / 8, .number = {__VA_ARGS__}}
+
+/* faults.c */
+void every_fault_has_one_outcome(void);
+void every_fault_within_a_write_has_one_outcome(void);
+
+#endif
