@@ -199,7 +199,7 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
         db->outcome = AGAIN;
         count_trouble(db, DB_RUN_AGAIN);
-        log_line(LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
+        log_line(number == ER_NO_PROCEDURE ? LOG_L_WARNING : LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
         return E_BUSY;
     }
     if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
