@@ -1,4 +1,4 @@
-// English. A test holds it against ko.js and fcgi-app/err.def.
+// English. A test holds it against ko.js and fcgi-app/base/err.def.
 
 const many = (n, one, more) => `${n.toLocaleString('en')} ${n === 1 ? one : more}`;
 

@@ -1,4 +1,4 @@
-// Korean. A test holds it against en.js and fcgi-app/err.def.
+// Korean. A test holds it against en.js and fcgi-app/base/err.def.
 
 const count = (n) => n.toLocaleString('ko');
 

@@ -1,7 +1,7 @@
 // Texts: nothing missing in either language.
 import { check, en, ko, same, source, test } from './lib.mjs';
 
-const codes = [...source('fcgi-app/err.def').matchAll(/^ERR\((\w+), (\d+),/gm)].filter(([, , status]) => Number(status) >= 400).map(([, code]) => code);
+const codes = [...source('fcgi-app/base/err.def').matchAll(/^ERR\((\w+), (\d+),/gm)].filter(([, , status]) => Number(status) >= 400).map(([, code]) => code);
 
 test('every error has its words in both languages, and a way on', async () => {
   check(codes.length > 30, `only ${codes.length} codes found`);

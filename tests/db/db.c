@@ -2,10 +2,10 @@
 #include "../tap.h"
 #include "world.h"
 
-#include "audit.h"
-#include "clock.h"
-#include "log.h"
-#include "migrate.h"
+#include "admin/audit.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/migrate.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

@@ -2,8 +2,8 @@
 #include "world.h"
 
 #include "../tap.h"
-#include "audit.h"
-#include "clock.h"
+#include "admin/audit.h"
+#include "base/clock.h"
 
 #include <json-c/json.h>
 #include <signal.h>

@@ -2,11 +2,11 @@
 #ifndef WORLD_H
 #define WORLD_H
 
-#include "account.h"
-#include "board.h"
-#include "concert.h"
-#include "queue.h"
-#include "reservation.h"
+#include "batch/account.h"
+#include "board/board.h"
+#include "store/concert.h"
+#include "batch/queue.h"
+#include "batch/reservation.h"
 
 extern struct conf conf;
 extern struct db *db;

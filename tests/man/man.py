@@ -86,7 +86,7 @@ def boxofficectl_has_each_command_and_no_other():
 
 @test
 def boxofficectl_has_each_option_and_no_other():
-    known = {"--" + name for name in re.findall(r'^ *\{"([a-z-]+)", (?:no|required)_argument', source("ctl.c"), re.M)}
+    known = {"--" + name for name in re.findall(r'^ *\{"([a-z-]+)", (?:no|required)_argument', source("admin/boxofficectl.c"), re.M)}
     assert {"--config", "--json", "--title"} <= known, known
     same("boxofficectl(1)", options(page("boxofficectl.1")), known, "option")
     synopsis = " ".join(section("boxofficectl.1", "SYNOPSIS").split())
@@ -111,7 +111,7 @@ def boxoffice_backup_has_each_usage_and_no_other():
 @test
 def boxoffice_conf_has_each_setting_with_default_range_and_unit():
     """Held against the table itself, not against what prints the page."""
-    rows = source("config.def")
+    rows = source("base/config.def")
     settings = section("boxoffice.conf.5", "SETTINGS")
     known = set(re.findall(r"^(?:U64|TEXT)\((\w+),", rows, re.M))
     assert len(known) == len(re.findall(r"^[A-Z_0-9]+\(", rows, re.M)), "a row of config.def is of a kind that this test does not know"
@@ -130,7 +130,8 @@ def boxoffice_conf_has_each_setting_with_default_range_and_unit():
 
 def journal_fields():
     """Those that the sources write, in log.c and beside their log lines."""
-    text = "".join(source(name) for name in os.listdir(os.path.join(stack.TOP_SRCDIR, "fcgi-app")) if name.endswith(".c"))
+    rooms = os.path.join(stack.TOP_SRCDIR, "fcgi-app")
+    text = "".join(source(os.path.join(room, name)) for room in os.listdir(rooms) for name in os.listdir(os.path.join(rooms, room)) if name.endswith(".c"))
     fields = set(re.findall(r"(?:\\n|\b)(BOXOFFICE_[A-Z_]+|PRIORITY|SYSLOG_IDENTIFIER)=", text))
     for row in re.findall(r"struct log_field \w+\[\] = \{(.*?)\};", text, re.S):
         fields |= {"BOXOFFICE_" + name for name in re.findall(r'\{"([A-Z_]+)"', row)}
@@ -146,7 +147,7 @@ def boxoffice_fcgi_has_each_journal_field_and_no_other():
 
 @test
 def pages_name_no_setting_that_is_not_there():
-    known = set(re.findall(r"^(?:U64|TEXT)\((\w+),", source("config.def"), re.M)) | {"net.core.somaxconn"} | journal_fields()
+    known = set(re.findall(r"^(?:U64|TEXT)\((\w+),", source("base/config.def"), re.M)) | {"net.core.somaxconn"} | journal_fields()
     for name, path in PAGES.items():
         with open(path, encoding="utf-8") as f:
             for setting in re.findall(r"\bVa (\S+)", f.read()):

@@ -1,19 +1,19 @@
 /* Tests that need no database. */
 #include "../tap.h"
 
-#include "board.h"
-#include "body.h"
-#include "clock.h"
-#include "conf.h"
-#include "idem.h"
-#include "ids.h"
-#include "json.h"
-#include "nginx_errors.h"
-#include "queue.h"
-#include "reservation.h"
-#include "stats.h"
-#include "token.h"
-#include "who.h"
+#include "board/board.h"
+#include "http/body.h"
+#include "base/clock.h"
+#include "base/conf.h"
+#include "batch/idem.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "board/nginx_errors.h"
+#include "batch/queue.h"
+#include "batch/reservation.h"
+#include "board/stats.h"
+#include "base/token.h"
+#include "admin/procinfo.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -157,10 +157,10 @@ static void rights_on_files_are_judged(void) {
     /* Not as root, whoever runs this. */
     CU_ASSERT_FATAL(st.st_uid != 0 || chown(dir, 12, 13) + chown(file, 12, 13) == 0);
     CU_ASSERT_FATAL(stat(file, &st) == 0);
-    struct who owner = {.pid = 1, .uid = st.st_uid, .gid = {st.st_gid}, .gids = 1};
-    struct who member = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
-    struct who other = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1}, .gids = 1};
-    struct who root = {.pid = 1};
+    struct procinfo owner = {.pid = 1, .uid = st.st_uid, .gid = {st.st_gid}, .gids = 1};
+    struct procinfo member = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
+    struct procinfo other = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1}, .gids = 1};
+    struct procinfo root = {.pid = 1};
     static const struct {
         mode_t dir, file;
         int wants;
@@ -172,12 +172,12 @@ static void rights_on_files_are_judged(void) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         CU_ASSERT_FATAL(chmod(dir, 0700) == 0 && chmod(file, rows[i].file) == 0 && chmod(dir, rows[i].dir) == 0);
-        CU_ASSERT_EQUAL(who_may(&owner, file, rows[i].wants), rows[i].owner);
-        CU_ASSERT_EQUAL(who_may(&member, file, rows[i].wants), rows[i].member);
-        CU_ASSERT_EQUAL(who_may(&other, file, rows[i].wants), rows[i].other);
-        CU_ASSERT(who_may(&root, file, rows[i].wants));
+        CU_ASSERT_EQUAL(procinfo_may(&owner, file, rows[i].wants), rows[i].owner);
+        CU_ASSERT_EQUAL(procinfo_may(&member, file, rows[i].wants), rows[i].member);
+        CU_ASSERT_EQUAL(procinfo_may(&other, file, rows[i].wants), rows[i].other);
+        CU_ASSERT(procinfo_may(&root, file, rows[i].wants));
     }
-    CU_ASSERT(unlink(file) == 0 && !who_may(&root, file, R_OK) && rmdir(dir) == 0);
+    CU_ASSERT(unlink(file) == 0 && !procinfo_may(&root, file, R_OK) && rmdir(dir) == 0);
 }
 
 static void settings_are_checked(void) {

@@ -1,7 +1,7 @@
 // What of an answer of /status is kept and drawn. Names are those of the lines' texts.
 
 const sum = (counts, wanted) => Object.entries(counts ?? {}).reduce((n, [code, count]) => (wanted(code) ? n + count : n), 0);
-const FAULTS = ['BUSY', 'INTERNAL', 'DATABASE_UNAVAILABLE']; // 5xx of fcgi-app/err.def
+const FAULTS = ['BUSY', 'INTERNAL', 'DATABASE_UNAVAILABLE']; // 5xx of fcgi-app/base/err.def
 
 export function ofService(s) {
   return {

@@ -1,0 +1,457 @@
+/* boxofficectl: what an operator does. One row a command; each prints for people, or JSON with --json.
+ * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
+#include "batch/account.h"
+#include "admin/audit.h"
+#include "admin/check.h"
+#include "base/clock.h"
+#include "store/concert.h"
+#include "base/conf.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "store/migrate.h"
+#include "batch/queue.h"
+#include "batch/reservation.h"
+#include "store/ticket.h"
+#include "base/token.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0"
+#endif
+
+struct ctl {
+    struct conf conf;
+    struct db *db;
+    bool json;
+    /* the command's options; NULL or 0 when not given */
+    const char *config, *url; /* of check */
+    const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
+    bool sale, fifo, off, pending, mdoc;
+    int argc;
+    char **argv; /* what is no option */
+};
+
+typedef int command_fn(struct ctl *ctl);
+
+__attribute__((format(printf, 2, 3))) static int say(int status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("boxofficectl: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+static int fail(enum err e) {
+    bool refused = err_status(e) < 500;
+    return say(refused ? 1 : 2, "%s", e == E_DATABASE_UNAVAILABLE ? "can't reach the database; see the database_ settings, and that it runs" : err_text(e));
+}
+
+static int print(struct json_object *o) {
+    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(o);
+    return 0;
+}
+
+static int print_id(struct ctl *ctl, const char *name, uint64_t id) {
+    if (!ctl->json) {
+        printf("%" PRIu64 "\n", id);
+        return 0;
+    }
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, name, id);
+    return print(o);
+}
+
+/* --- arguments --- */
+
+static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *v_r) {
+    char *end;
+    *v_r = text ? strtoull(text, &end, 10) : 0;
+    return text && *text >= '0' && *text <= '9' && *end == 0 && *v_r >= least && *v_r <= most;
+}
+
+static bool time_option(const char *text, uint64_t *at_ms_r) {
+    *at_ms_r = 0;
+    return !text || clock_parse(text, at_ms_r);
+}
+
+#define TIME_FORM "must be a time such as 2026-12-24T20:00:00Z"
+
+/* --- commands --- */
+
+static int c_migrate(struct ctl *ctl) {
+    unsigned applied, version;
+    char why[800];
+    if (ctl->pending) return schema_fits(&ctl->conf, why, sizeof why) ? 0 : say(1, "%s", why);
+    if (!migrate(&ctl->conf, &applied, &version, why, sizeof why)) return say(2, "%s", why);
+    if (ctl->json) {
+        struct json_object *o = json_object_new_object();
+        json_add_u64(o, "applied", applied);
+        json_add_u64(o, "version", version);
+        return print(o);
+    }
+    printf("schema version %u, %u migrations run\n", version, applied);
+    return 0;
+}
+
+static int c_concert_add(struct ctl *ctl) {
+    uint64_t max_active = 100, open_ms, close_ms;
+    struct concert_id id = {0};
+    if (!ctl->title || !*ctl->title || strlen(ctl->title) > 600) return say(2, "concert add needs --title, at most 200 characters");
+    if (ctl->max_active && !number(ctl->max_active, 0, 1000000, &max_active)) return say(2, "--max-active must be a number from 0 to 1000000");
+    if (!time_option(ctl->sales_open, &open_ms)) return say(2, "--sales-open " TIME_FORM);
+    if (!time_option(ctl->sales_close, &close_ms)) return say(2, "--sales-close " TIME_FORM);
+    enum err e = concert_add(ctl->db, ctl->title, max_active, open_ms, close_ms, &id);
+    return e ? fail(e) : print_id(ctl, "concertId", id.v);
+}
+
+static void list_concert(void *ctx, const struct concert *c) {
+    struct json_object *items = ctx;
+    if (!items) {
+        printf("%6" PRIu64 "  %3" PRIu64 " performances  %s\n", c->id.v, c->performances, c->title);
+        return;
+    }
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, "concertId", c->id.v);
+    json_add_text(o, "title", c->title);
+    json_add_time(o, "salesOpenAt", c->sales_open_at_ms);
+    json_add_time(o, "salesCloseAt", c->sales_close_at_ms);
+    json_add_u64(o, "performances", c->performances);
+    json_object_array_add(items, o);
+}
+
+static int c_concert_list(struct ctl *ctl) {
+    struct json_object *items = ctl->json ? json_object_new_array() : NULL;
+    enum err e = concert_list(ctl->db, 0, UINT32_MAX, list_concert, items);
+    return e ? fail(e) : items ? print(items) : 0;
+}
+
+static int c_performance_add(struct ctl *ctl) {
+    uint64_t concert, starts_ms, price, seats = 50, open_ms, close_ms;
+    struct performance_id id = {0};
+    if (!number(ctl->argv[0], 1, INT64_MAX, &concert)) return say(2, "performance add needs a CONCERT_ID");
+    if (!ctl->starts_at || !clock_parse(ctl->starts_at, &starts_ms)) return say(2, "--starts-at " TIME_FORM);
+    if (!ctl->venue || !*ctl->venue || strlen(ctl->venue) > 600) return say(2, "performance add needs --venue, at most 200 characters");
+    if (!number(ctl->price, 0, PRICE_MINOR_MAX, &price)) return say(2, "--price must be a whole number of minor units");
+    if (ctl->seats && !number(ctl->seats, 1, 100000, &seats)) return say(2, "--seats must be a number from 1 to 100000");
+    if (!time_option(ctl->sales_open, &open_ms)) return say(2, "--sales-open " TIME_FORM);
+    if (!time_option(ctl->sales_close, &close_ms)) return say(2, "--sales-close " TIME_FORM);
+    enum err e = performance_add(ctl->db, (struct concert_id){concert}, starts_ms, ctl->venue, price, seats, open_ms, close_ms, &id);
+    return e ? fail(e) : print_id(ctl, "performanceId", id.v);
+}
+
+static bool concert_argument(struct ctl *ctl, uint64_t *concert_r) { return number(ctl->argv[0], 1, INT64_MAX, concert_r); }
+
+struct show {
+    uint64_t concert;
+    struct json_object *found;
+    uint64_t oldest_number, oldest_ms, now_ms;
+};
+
+static void show_queue(void *ctx, const struct db_row *row) {
+    struct show *s = ctx;
+    if (db_row_u64(row, 0) != s->concert) return;
+    struct json_object *o = s->found = json_object_new_object();
+    json_add_u64(o, "concertId", s->concert);
+    json_add_u64(o, "tail", db_row_u64(row, 1));
+    json_add_u64(o, "admittedThrough", db_row_u64(row, 2));
+    json_add_u64(o, "waiting", db_row_u64(row, 3));
+    json_add_u64(o, "active", db_row_u64(row, 4));
+    json_add_u64(o, "maxActive", db_row_u64(row, 7));
+    json_add_u64(o, "admittedTotal", db_row_u64(row, 5));
+    json_add_u64(o, "noShows", db_row_u64(row, 6));
+    json_add(o, "paused", json_object_new_boolean(db_row_u64(row, 8) != 0));
+    json_add(o, "draining", json_object_new_boolean(db_row_u64(row, 9) != 0));
+    json_add(o, "open", json_object_new_boolean(db_row_u64(row, 12) != 0));
+}
+
+static void show_oldest(void *ctx, const struct db_row *row) {
+    struct show *s = ctx;
+    s->oldest_number = db_row_u64(row, 0);
+    s->oldest_ms = db_row_u64(row, 1);
+    s->now_ms = db_row_u64(row, 2);
+}
+
+static void take_number(void *ctx, const struct db_row *row) { *(uint64_t *)ctx = db_row_u64(row, 0); }
+
+static enum err queue_state(struct ctl *ctl, struct show *s) {
+    uint64_t rate = 0;
+    enum err e = db_run(ctl->db, STMT_QUEUE_ALL, 0, NULL, show_queue, s, NULL);
+    if (!e && !s->found) e = E_CONCERT_NOT_FOUND;
+    if (!e) e = db_run(ctl->db, STMT_QUEUE_RATE, DB_ARGS(DB_U64(s->concert)), take_number, &rate, NULL);
+    if (!e) e = db_run(ctl->db, STMT_QUEUE_OLDEST, DB_ARGS(DB_U64(s->concert)), show_oldest, s, NULL);
+    if (e) return e;
+    json_add_u64(s->found, "admittedPerMinute", rate);
+    json_add(s->found, "oldestWaitingNumber", s->oldest_number ? json_object_new_uint64(s->oldest_number) : NULL);
+    json_add(s->found, "oldestWaitingSeconds", s->oldest_number ? json_object_new_uint64((s->now_ms - s->oldest_ms) / 1000) : NULL);
+    return E_OK;
+}
+
+static int c_queue_show(struct ctl *ctl) {
+    struct show s = {0};
+    if (!concert_argument(ctl, &s.concert)) return say(2, "queue show needs a CONCERT_ID");
+    enum err e = queue_state(ctl, &s);
+    if (e) return fail(e);
+    if (ctl->json) return print(s.found);
+    json_object_object_foreach(s.found, name, value) printf("%-22s %s\n", name, value ? json_object_get_string(value) : "-");
+    json_object_put(s.found);
+    return 0;
+}
+
+static int command(struct ctl *ctl, const char *kind, uint64_t value) {
+    uint64_t concert;
+    if (!concert_argument(ctl, &concert)) return say(2, "a CONCERT_ID is needed; see: boxofficectl concert list");
+    enum err e = queue_command(ctl->db, (struct concert_id){concert}, kind, value);
+    if (e) return fail(e);
+    if (ctl->json) return c_queue_show(ctl);
+    return 0;
+}
+
+static int c_queue_pause(struct ctl *ctl) { return command(ctl, "PAUSE", 0); }
+
+static int c_queue_resume(struct ctl *ctl) { return command(ctl, "RESUME", 0); }
+
+static int c_queue_set(struct ctl *ctl) {
+    uint64_t cap;
+    if (!number(ctl->max_active, 0, 1000000, &cap)) return say(2, "queue set needs --max-active, a number from 0 to 1000000");
+    return command(ctl, "CAP", cap);
+}
+
+/* Stops new joins, lets in those who wait, and tells when nobody is left. */
+static int c_queue_drain(struct ctl *ctl) {
+    bool json = ctl->json;
+    ctl->json = false;
+    int status = command(ctl, "DRAIN", ctl->off ? 0 : 1);
+    ctl->json = json;
+    if (status || ctl->off) return status;
+    for (;;) {
+        struct show s = {0};
+        struct json_object *waiting, *active;
+        concert_argument(ctl, &s.concert);
+        enum err e = queue_state(ctl, &s);
+        if (e) return fail(e);
+        json_object_object_get_ex(s.found, "waiting", &waiting);
+        json_object_object_get_ex(s.found, "active", &active);
+        uint64_t in = json_object_get_uint64(waiting) + json_object_get_uint64(active);
+        if (in == 0 && ctl->json) return print(s.found);
+        if (!ctl->json) {
+            printf("%s waiting, %s active\n", json_object_get_string(waiting), json_object_get_string(active));
+            fflush(stdout);
+        }
+        json_object_put(s.found);
+        if (in == 0) return 0;
+        clock_sleep_ms(1000);
+    }
+}
+
+static void show_user(void *ctx, const struct db_row *row) {
+    struct json_object *o = *(struct json_object **)ctx = json_object_new_object();
+    json_add_text(o, "name", db_row_text(row, 0, NULL));
+    json_add_u64(o, "balance", db_row_u64(row, 1));
+    json_add_time(o, "createdAt", db_row_u64(row, 2));
+}
+
+static int print_object(struct ctl *ctl, struct json_object *o) {
+    if (ctl->json) return print(o);
+    json_object_object_foreach(o, name, value) printf("%-16s %s\n", name, value ? json_object_get_string(value) : "-");
+    json_object_put(o);
+    return 0;
+}
+
+static int c_user_show(struct ctl *ctl) {
+    struct user_id id;
+    struct json_object *o = NULL;
+    if (!user_id_parse(ctl->argv[0], &id)) return say(2, "user show needs a USER_ID, a UUID");
+    enum err e = db_run(ctl->db, STMT_USER_SHOW, DB_ARGS(DB_BYTES(id.v, 16)), show_user, &o, NULL);
+    if (e || !o) return fail(e ? e : E_USER_NOT_FOUND);
+    json_add_user(o, "userId", id);
+    json_add_text(o, "currency", ctl->conf.currency);
+    return print_object(ctl, o);
+}
+
+static void show_reservation(void *ctx, const struct db_row *row) {
+    struct reservation r;
+    struct user_id user;
+    size_t len;
+    reservation_from_row(row, 0, &r);
+    memcpy(user.v, db_row_text(row, 9, &len), 16);
+    struct json_object *o = *(struct json_object **)ctx = json_object_new_object(), *seats = json_object_new_array();
+    for (size_t i = 0; i < r.seats.count; i++) json_object_array_add(seats, json_object_new_uint64(r.seats.number[i]));
+    json_add_u64(o, "reservationId", r.id.v);
+    json_add_user(o, "userId", user);
+    json_add_u64(o, "concertId", r.concert.v);
+    json_add_u64(o, "number", db_row_u64(row, 10));
+    json_add_u64(o, "performanceId", r.performance.v);
+    json_add(o, "seatNumbers", seats);
+    json_add_u64(o, "amount", r.amount_minor);
+    json_add_text(o, "status", r.status);
+    json_add_time(o, "heldUntil", r.held_until_ms);
+    json_add_time(o, "createdAt", r.created_at_ms);
+    json_add_time(o, "paidAt", r.paid_at_ms);
+}
+
+static int c_reservation_show(struct ctl *ctl) {
+    uint64_t id;
+    struct json_object *o = NULL;
+    if (!number(ctl->argv[0], 1, INT64_MAX, &id)) return say(2, "reservation show needs an ID");
+    enum err e = db_run(ctl->db, STMT_RESERVATION_SHOW, DB_ARGS(DB_U64(id)), show_reservation, &o, NULL);
+    if (e || !o) return fail(e ? e : E_RESERVATION_NOT_FOUND);
+    return print_object(ctl, o);
+}
+
+/* What to do with somebody at the door: GENUINE, CANCELLED or FORGED. */
+static int c_ticket_verify(struct ctl *ctl) {
+    static struct token_keys keys;
+    struct ticket t;
+    char why[600], seats[SEATS_TEXT_MAX];
+    if (!token_keys_load(ctl->conf.token_keys_file, &keys, why, sizeof why)) return say(2, "%s", why);
+    enum err e = ticket_verify(ctl->db, &keys, ctl->argv[0], &t);
+    if (e != E_OK && e != E_PAYMENT_NOT_FOUND && e != E_RESERVATION_ENDED) return fail(e);
+    struct json_object *o = json_object_new_object();
+    json_add_text(o, "verdict", e == E_OK ? "GENUINE" : e == E_RESERVATION_ENDED ? "CANCELLED" : "FORGED");
+    if (e != E_PAYMENT_NOT_FOUND) {
+        seat_numbers_text(&t.seats, seats);
+        json_add_u64(o, "paymentId", t.payment.v);
+        json_add_u64(o, "reservationId", t.reservation.v);
+        json_add_text(o, "concert", t.title);
+        json_add_text(o, "venue", t.venue);
+        json_add_time(o, "startsAt", t.starts_at_ms);
+        json_add_u64(o, "performanceId", t.performance.v);
+        json_add_text(o, "seats", seats);
+        json_add_time(o, "paidAt", t.paid_at_ms);
+    }
+    print_object(ctl, o);
+    return e ? 1 : 0;
+}
+
+static int c_audit(struct ctl *ctl) {
+    struct json_object *checks = ctl->json ? json_object_new_array() : NULL;
+    bool both = !ctl->sale && !ctl->fifo;
+    int status = audit_run(ctl->db, ctl->sale || both, ctl->fifo || both, stdout, checks);
+    if (checks) print(checks);
+    return status;
+}
+
+static int c_check(struct ctl *ctl) {
+    struct json_object *rows = ctl->json ? json_object_new_array() : NULL;
+    int status = check_run(ctl->config, ctl->url, stdout, rows);
+    if (status < 2 && rows)
+        print(rows);
+    else
+        json_object_put(rows);
+    return status;
+}
+
+static int c_settings(struct ctl *ctl) {
+    (ctl->mdoc ? conf_print_mdoc : conf_print_example)(stdout);
+    return 0;
+}
+
+static const struct {
+    const char *noun, *verb;
+    int arguments;
+    bool needs_settings;
+    command_fn *run;
+    const char *usage;
+} commands[] = {
+    {"migrate", NULL, 0, true, c_migrate, "migrate [--pending]"},
+    {"concert", "add", 0, true, c_concert_add, "concert add --title T [--max-active N] [--sales-open TS] [--sales-close TS]"},
+    {"concert", "list", 0, true, c_concert_list, "concert list"},
+    {"performance", "add", 1, true, c_performance_add,
+     "performance add CONCERT_ID --starts-at TS --venue V --price P [--seats N] [--sales-open TS] [--sales-close TS]"},
+    {"queue", "show", 1, true, c_queue_show, "queue show CONCERT_ID"},
+    {"queue", "pause", 1, true, c_queue_pause, "queue pause CONCERT_ID"},
+    {"queue", "resume", 1, true, c_queue_resume, "queue resume CONCERT_ID"},
+    {"queue", "set", 1, true, c_queue_set, "queue set CONCERT_ID --max-active N"},
+    {"queue", "drain", 1, true, c_queue_drain, "queue drain CONCERT_ID [--off]"},
+    {"user", "show", 1, true, c_user_show, "user show USER_ID"},
+    {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
+    {"ticket", "verify", 1, true, c_ticket_verify, "ticket verify CODE"},
+    {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
+    {"check", NULL, 0, false, c_check, "check [--url URL]"},
+    {"settings", NULL, 0, false, c_settings, "settings [--mdoc]"},
+};
+
+static int usage(FILE *out, int status) {
+    fputs("Usage: boxofficectl [--config FILE] [--json] COMMAND\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) fprintf(out, "  %s\n", commands[i].usage);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, MDOC, URL, JSON };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"json", no_argument, NULL, JSON},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {"title", required_argument, NULL, TITLE},
+        {"max-active", required_argument, NULL, MAX_ACTIVE},
+        {"sales-open", required_argument, NULL, SALES_OPEN},
+        {"sales-close", required_argument, NULL, SALES_CLOSE},
+        {"starts-at", required_argument, NULL, STARTS_AT},
+        {"venue", required_argument, NULL, VENUE},
+        {"price", required_argument, NULL, PRICE},
+        {"seats", required_argument, NULL, SEATS},
+        {"sale", no_argument, NULL, SALE},
+        {"fifo", no_argument, NULL, FIFO},
+        {"off", no_argument, NULL, OFF},
+        {"pending", no_argument, NULL, PENDING},
+        {"mdoc", no_argument, NULL, MDOC},
+        {"url", required_argument, NULL, URL},
+        {0},
+    };
+    static struct ctl ctl;
+    const char *path = CONF_FILE_DEFAULT;
+    char why[600];
+    for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c': path = optarg; break;
+        case 'V': puts("boxofficectl " PACKAGE_VERSION); return 0;
+        case 'h': return usage(stdout, 0);
+        case JSON: ctl.json = true; break;
+        case TITLE: ctl.title = optarg; break;
+        case MAX_ACTIVE: ctl.max_active = optarg; break;
+        case SALES_OPEN: ctl.sales_open = optarg; break;
+        case SALES_CLOSE: ctl.sales_close = optarg; break;
+        case STARTS_AT: ctl.starts_at = optarg; break;
+        case VENUE: ctl.venue = optarg; break;
+        case PRICE: ctl.price = optarg; break;
+        case SEATS: ctl.seats = optarg; break;
+        case SALE: ctl.sale = true; break;
+        case FIFO: ctl.fifo = true; break;
+        case OFF: ctl.off = true; break;
+        case PENDING: ctl.pending = true; break;
+        case MDOC: ctl.mdoc = true; break;
+        case URL: ctl.url = optarg; break;
+        default: return usage(stderr, 2);
+        }
+    }
+    argc -= optind;
+    argv += optind;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        int words = commands[i].verb ? 2 : 1;
+        if (argc != words + commands[i].arguments || strcmp(argv[0], commands[i].noun) != 0 || (words == 2 && strcmp(argv[1], commands[i].verb) != 0))
+            continue;
+        ctl.argc = argc - words;
+        ctl.argv = argv + words;
+        ctl.config = path;
+        log_init("boxofficectl", LOG_L_ERROR);
+        if (!commands[i].needs_settings) return commands[i].run(&ctl);
+        if (!conf_load(path, &ctl.conf, why, sizeof why)) return say(2, "%s", why);
+        ctl.conf.database_timeout_ms = 3600000; /* an audit of millions of rows takes its time */
+        ctl.db = db_new(&ctl.conf);
+        if (!ctl.db) return say(2, "database_password_file %s can't be read", ctl.conf.database_password_file);
+        int status = commands[i].run(&ctl);
+        db_free(ctl.db);
+        return status;
+    }
+    return usage(stderr, 2);
+}

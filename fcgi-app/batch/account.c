@@ -1,0 +1,111 @@
+/* Users and balances. */
+#include "batch/account.h"
+
+#include <openssl/crypto.h>
+#include <string.h>
+
+enum err account_create(struct db *db, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]) {
+    uint8_t key[ACCESS_KEY_BYTES], hash[HASH_BYTES];
+    *id_r = user_id_new();
+    memcpy(key, id_r->v, 16);
+    ids_random(key + 16, 32);
+    ids_sha256(key + 16, 32, hash);
+    base64url_encode(key, sizeof key, access_key_r);
+    OPENSSL_cleanse(key, sizeof key);
+    return db_run(db, STMT_USER_CREATE, DB_ARGS(DB_BYTES(id_r->v, 16), db_text(name), DB_BYTES(hash, sizeof hash)), NULL, NULL, NULL);
+}
+
+enum err account_key_parse(const char *access_key, struct cred *cred_r) {
+    uint8_t key[ACCESS_KEY_BYTES];
+    if (base64url_decode(access_key, strlen(access_key), key, sizeof key) != ACCESS_KEY_BYTES) return E_CREDENTIALS_INVALID;
+    memcpy(cred_r->user.v, key, 16);
+    ids_sha256(key + 16, 32, cred_r->access_hash);
+    OPENSSL_cleanse(key, sizeof key);
+    return E_OK;
+}
+
+static void take_any(void *ctx, const struct db_row *row) {
+    (void)row;
+    *(bool *)ctx = true;
+}
+
+enum err account_prove(struct db *db, const struct cred *cred) {
+    bool any = false;
+    enum err e = db_run(db, STMT_USER_PROVE, DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)), take_any, &any, NULL);
+    return e ? e : any ? E_OK : E_CREDENTIALS_INVALID;
+}
+
+enum err account_exists(struct db *db, struct user_id id) {
+    bool any = false;
+    enum err e = db_run(db, STMT_USER_EXISTS, DB_ARGS(DB_BYTES(id.v, 16)), take_any, &any, NULL);
+    return e ? e : any ? E_OK : E_USER_NOT_FOUND;
+}
+
+struct balance {
+    bool any;
+    uint64_t minor;
+};
+
+static void take_balance(void *ctx, const struct db_row *row) { *(struct balance *)ctx = (struct balance){true, db_row_u64(row, 0)}; }
+
+enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balance_minor_r) {
+    struct balance b = {0};
+    enum err e = db_run(db, STMT_ACCOUNT_BALANCE, DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)),
+                        take_balance, &b, NULL);
+    *balance_minor_r = b.minor;
+    return e ? e : b.any ? E_OK : E_CREDENTIALS_INVALID;
+}
+
+struct charge {
+    struct idem *idem;
+    uint64_t id, balance_minor;
+};
+
+static void take_charge(void *ctx, const struct db_row *row) {
+    struct charge *c = ctx;
+    if (idem_take(c->idem, row) || db_row_columns(row) < 3) return;
+    c->id = db_row_u64(row, 1);
+    c->balance_minor = db_row_u64(row, 2);
+}
+
+enum err account_charge(struct db *db, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r,
+                        uint64_t *balance_minor_r) {
+    struct charge c = {.idem = idem};
+    enum err e = db_run(db, STMT_ACCOUNT_CHARGE,
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(amount_minor),
+                                DB_U64(BALANCE_MINOR_MAX), IDEM_ARGS(idem)),
+                        take_charge, &c, NULL);
+    *charge_r = c.id;
+    *balance_minor_r = c.balance_minor;
+    return e;
+}
+
+struct history {
+    balance_entry_fn *each;
+    void *ctx;
+    bool user;
+};
+
+static void take_entry(void *ctx, const struct db_row *row) {
+    struct history *h = ctx;
+    h->user = true;
+    if (db_row_null(row, 0)) return;
+    struct balance_entry e = {
+        .id = db_row_u64(row, 0),
+        .type = db_row_text(row, 1, NULL),
+        .amount_minor = db_row_i64(row, 2),
+        .balance_after_minor = db_row_u64(row, 3),
+        .created_at_ms = db_row_u64(row, 4),
+        .reservation = db_row_u64(row, 5),
+    };
+    h->each(h->ctx, &e);
+}
+
+enum err account_history(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, balance_entry_fn *each, void *ctx) {
+    struct history h = {each, ctx, false};
+    enum err e = db_run(db, STMT_ACCOUNT_HISTORY,
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX), DB_U64(limit), DB_BYTES(cred->user.v, 16),
+                                DB_BYTES(cred->access_hash, HASH_BYTES)),
+                        take_entry, &h, NULL);
+    return e ? e : h.user ? E_OK : E_CREDENTIALS_INVALID;
+}

@@ -1,0 +1,38 @@
+/* Idempotency keys: the same request sent again gets its first answer. The row lives in the transaction
+ * that does the work; sql/ claims it (idem_claim), idem_store ends both. */
+#ifndef BOXOFFICE_IDEM_H
+#define BOXOFFICE_IDEM_H
+
+#include "store/db.h"
+#include "base/ids.h"
+
+#define IDEM_KEY_MAX 64
+
+struct idem {
+    bool given;
+    char key[IDEM_KEY_MAX + 1];
+    uint8_t request_hash[HASH_BYTES];
+    /* Set when a rule returned E_REPLAYED: the first answer. The body is owned here. */
+    int status;
+    char *body;
+    size_t body_len;
+};
+
+/* 1 to 64 visible ASCII characters, with or without quotes around them. */
+bool idem_key_parse(const char *header, struct idem *idem_r);
+/* Over method, path and body. */
+void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body, size_t len);
+void idem_clear(struct idem *idem);
+
+/* The last two parameters of a procedure that takes a key. */
+#define IDEM_ARGS(idem)                                                                                          \
+    (idem) && (idem)->given ? db_text((idem)->key) : DB_NULL,                                                    \
+        (idem) && (idem)->given ? DB_BYTES((idem)->request_hash, HASH_BYTES) : DB_NULL
+/* Takes the first answer from a REPLAY row; false for every other row. */
+bool idem_take(struct idem *idem, const struct db_row *row);
+/* Stores the answer and commits the transaction that claimed the key. */
+enum err idem_store(struct db *db, struct user_id user, const struct idem *idem, int status, const char *body, size_t len) MUST_USE;
+/* Forgets keys older than 24 hours, at most `batch` of them. */
+enum err idem_purge(struct db *db, uint64_t batch, uint64_t *purged_r) MUST_USE;
+
+#endif

@@ -1,0 +1,59 @@
+/* The waiting queue: joining, leaving, showing up, and what the ticker and operators do to it. The rules
+ * that change a queue are the queue_… procedures in sql/. */
+#ifndef BOXOFFICE_QUEUE_H
+#define BOXOFFICE_QUEUE_H
+
+#include "board/board.h"
+#include "store/db.h"
+#include "batch/idem.h"
+#include "base/ids.h"
+#include "base/token.h"
+
+enum place_state { PLACE_WAITING, PLACE_ACTIVE, PLACE_COMPLETED, PLACE_LEFT, PLACE_EXPIRED };
+const char *place_state_name(enum place_state state);
+
+struct place {
+    struct concert_id concert;
+    struct user_id user;
+    uint64_t number;
+    enum place_state state;
+    uint64_t ahead;
+    uint64_t joined_at_ms;
+    uint64_t expires_at_ms; /* 0: none */
+    bool eta_known;
+    uint64_t eta_s, poll_after_s;
+};
+
+/* Draws a number, or finds the user's (*already_r). Errors: CREDENTIALS_INVALID, REPLAYED, the idempotency
+ * ones, CONCERT_NOT_FOUND, SALES_CLOSED, BUSY (the queue is at its limit). */
+enum err queue_join(struct db *db, const struct board *board, const struct conf *conf, const struct cred *cred,
+                    struct concert_id concert, struct idem *idem, struct place *place_r, bool *already_r) MUST_USE;
+/* The place a token names. While it waits that is answered from the board, without the database; to be
+ * looked up when let in counts as showing up. Errors: QUEUE_TOKEN_INVALID. */
+enum err queue_place(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
+                     struct place *place_r) MUST_USE;
+/* The same from memory only: true when the board knows that it waits. */
+bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r);
+/* Gives the place and its holds back; no harm when it has ended. */
+enum err queue_leave(struct db *db, const struct board *board, const struct token *token) MUST_USE;
+
+/* What the columns state, claimed_at_ms, expires_at_ms, now_ms of a place's row mean for a request that
+ * needs an active pass: OK, QUEUE_NOT_ADMITTED or QUEUE_TOKEN_EXPIRED; *claim_r when it is yet to show up. */
+enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) MUST_USE;
+/* Shows up. */
+enum err queue_claim(struct db *db, const struct conf *conf, const struct token *token) MUST_USE;
+/* Fills ahead, eta and poll advice of one who waits, for QUEUE_NOT_ADMITTED. */
+enum err queue_ahead(struct db *db, const struct board *board, struct place *place) MUST_USE;
+
+/* One tick of one queue. */
+enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id concert, uint64_t *ended_r, uint64_t *admitted_r) MUST_USE;
+
+/* CAP with the cap, PAUSE, RESUME, DRAIN with 1 or 0. Errors: CONCERT_NOT_FOUND. */
+enum err queue_command(struct db *db, struct concert_id concert, const char *kind, uint64_t value) MUST_USE;
+
+/* Seconds until one with `ahead` people in front is let in, by the measured rate. */
+uint64_t queue_eta_s(uint64_t ahead, uint64_t admitted_per_minute);
+/* When to ask again: sooner near the front, jittered, so that a million who wait don't come at once. */
+uint64_t queue_poll_after_s(bool eta_known, uint64_t eta_s, uint64_t ahead, uint64_t random);
+
+#endif

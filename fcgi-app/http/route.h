@@ -1,0 +1,49 @@
+/* The table of routes and the gates before the handlers. The row is the contract: who may call, whether a
+ * key is needed, what the body is. The order of checks is here, too: route, method, size and type,
+ * credentials, body; then, inside the transaction, replay of a key, queue pass, the object, its state,
+ * the money. */
+#ifndef BOXOFFICE_ROUTE_H
+#define BOXOFFICE_ROUTE_H
+
+#include "board/board.h"
+#include "base/conf.h"
+#include "store/db.h"
+#include "batch/idem.h"
+#include "base/ids.h"
+#include "http/req.h"
+#include "http/resp.h"
+#include "board/stats.h"
+#include "base/token.h"
+
+/* What a handler gets: the request, passed through the gates, and the answer to fill. */
+struct call {
+    const struct req *req;
+    struct resp *resp;
+    struct db *db;
+    const struct conf *conf;
+    const struct board *board;
+    const struct stats *stats;
+    const struct token_keys *keys;
+    uint64_t id;              /* of the path; 0, which is nobody's, when it is not a number */
+    struct user_id path_user; /* of /users/{userId}; all zero when it is not a UUID */
+    struct cred cred;         /* WHO_USER; proven by the statement that does the work */
+    struct token token;       /* WHO_QUEUE, WHO_ACTIVE; its signature has been checked */
+    struct idem idem;
+    struct json_object *body;
+};
+
+typedef enum err endpoint_fn(struct call *call);
+
+/* How many routes there are, and a row's name for statistics: "POST /concerts/{id}/queue". */
+#define ROUTES_MAX 32
+size_t route_count(void);
+const char *route_name(size_t route);
+
+/* Answers a request into call->resp, whatever happens. `call` bears all but what the gates fill in. Returns
+ * the route's number, or ROUTES_MAX when there is none; the outcome is for statistics. */
+size_t route_answer(struct call *call, enum err *outcome_r);
+
+/* The query parameters of lists. `after_r`: 0 when not given. Errors: VALIDATION_FAILED. */
+enum err route_page(struct call *call, uint64_t *limit_r, uint64_t *after_r) MUST_USE;
+
+#endif
