@@ -17,7 +17,7 @@ GRANT SELECT, INSERT, UPDATE         ON boxoffice.reservation       TO boxoffice
 
 -- What is sold, added by the operator.
 GRANT SELECT, INSERT                 ON boxoffice.concert           TO boxoffice@localhost;
-GRANT SELECT, INSERT                 ON boxoffice.performance       TO boxoffice@localhost;
+GRANT SELECT, INSERT, UPDATE         ON boxoffice.performance       TO boxoffice@localhost;
 
 -- What happened: appended only.
 GRANT SELECT, INSERT                 ON boxoffice.queue_event       TO boxoffice@localhost;

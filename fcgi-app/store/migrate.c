@@ -2,6 +2,7 @@
 #include "store/migrate.h"
 
 #include "base/clock.h"
+#include "base/ids.h"
 #include "store/db.h"
 
 #include <dirent.h>
@@ -14,15 +15,27 @@
 
 #define WAIT_MS 120000
 
+/* Migrations live in sql_dir/tables, and what has one current text (procedures) in sql_dir/current. */
+static void folder(const char *sql_dir, const char *name, char path_r[PATH_MAX]) {
+    snprintf(path_r, PATH_MAX, "%s/%s", sql_dir, name);
+}
+
 static int is_migration(const struct dirent *entry) {
     unsigned version;
     size_t len = strlen(entry->d_name);
     return len > 8 && strcmp(entry->d_name + len - 4, ".sql") == 0 && sscanf(entry->d_name, "%3u_", &version) == 1;
 }
 
-size_t migrations_in(const char *dir, unsigned version_r[MIGRATIONS_MAX]) {
+static int is_current(const struct dirent *entry) {
+    size_t len = strlen(entry->d_name);
+    return len > 4 && *entry->d_name != '.' && strcmp(entry->d_name + len - 4, ".sql") == 0;
+}
+
+size_t migrations_in(const char *sql_dir, unsigned version_r[MIGRATIONS_MAX]) {
     struct dirent **files;
     size_t count = 0;
+    char dir[PATH_MAX];
+    folder(sql_dir, "tables", dir);
     int n = scandir(dir, &files, is_migration, alphasort);
     for (int i = 0; i < n; i++) {
         if (count < MIGRATIONS_MAX) version_r[count++] = (unsigned)strtoul(files[i]->d_name, NULL, 10);
@@ -58,8 +71,10 @@ static bool lock(struct db *db, char *why_r, size_t why_size) {
     return true;
 }
 
+static void take_checksum(void *ctx, const struct db_row *row) { snprintf(ctx, 2 * HASH_BYTES + 1, "%s", db_row_text(row, 0, NULL)); }
+
 static bool apply(struct db *db, const char *dir, const char *file, char *why_r, size_t why_size) {
-    char path[PATH_MAX], why[400] = "its row can't be written";
+    char path[PATH_MAX + NAME_MAX + 2], why[400] = "its row can't be written";
     unsigned version = (unsigned)strtoul(file, NULL, 10);
     snprintf(path, sizeof path, "%s/%s", dir, file);
     char *sql = read_file(path);
@@ -73,14 +88,58 @@ static bool apply(struct db *db, const char *dir, const char *file, char *why_r,
     return ok;
 }
 
-static bool run(struct db *db, struct db *locker, const char *dir, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
-    char done[24];
+/* Makes anew what is not as its file says: one current text, no history. The row is written last, so that what died in
+ * the middle is made again. */
+static bool make_current(struct db *db, const char *dir, const char *file, char *why_r, size_t why_size) {
+    char path[PATH_MAX + NAME_MAX + 2], had[2 * HASH_BYTES + 1] = "", has[2 * HASH_BYTES + 1], why[400] = "its row can't be written";
+    uint8_t hash[HASH_BYTES];
+    snprintf(path, sizeof path, "%s/%s", dir, file);
+    char *sql = read_file(path);
+    if (!sql) {
+        snprintf(why_r, why_size, "%s: %s", path, strerror(errno));
+        return false;
+    }
+    ids_sha256(sql, strlen(sql), hash);
+    for (size_t i = 0; i < HASH_BYTES; i++) snprintf(has + 2 * i, 3, "%02x", hash[i]);
+    bool ok = db_run(db, STMT_CURRENT_GET, DB_ARGS(db_text(file)), take_checksum, had, NULL) == E_OK;
+    if (ok && strcmp(had, has) != 0)
+        ok = db_script(db, sql, why, sizeof why) && db_run(db, STMT_CURRENT_SET, DB_ARGS(db_text(file), db_text(has)), NULL, NULL, NULL) == E_OK;
+    free(sql);
+    if (!ok) snprintf(why_r, why_size, "%s: %s", path, why);
+    return ok;
+}
+
+static bool all_current(struct db *db, const char *sql_dir, char *why_r, size_t why_size) {
+    char dir[PATH_MAX];
     struct dirent **files;
+    folder(sql_dir, "current", dir);
+    int n = scandir(dir, &files, is_current, alphasort);
+    if (n < 0) {
+        snprintf(why_r, why_size, "%s: %s", dir, strerror(errno));
+        return false;
+    }
+    bool ok = true;
+    for (int i = 0; i < n; i++) {
+        ok = ok && make_current(db, dir, files[i]->d_name, why_r, why_size);
+        free(files[i]);
+    }
+    free(files);
+    return ok;
+}
+
+static bool run(struct db *db, struct db *locker, const char *sql_dir, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {
+    char done[24], dir[PATH_MAX];
+    struct dirent **files;
+    folder(sql_dir, "tables", dir);
     if (!db_script(db,
                    "CREATE TABLE IF NOT EXISTS schema_migration ("
-                   " version INT UNSIGNED NOT NULL COMMENT 'number of the file in sql/; 0: the lock of who migrates',"
+                   " version INT UNSIGNED NOT NULL COMMENT 'number of the file in sql/tables; 0: the lock of who migrates',"
                    " applied_at_ms BIGINT UNSIGNED NOT NULL COMMENT 'ms since 1970',"
                    " PRIMARY KEY (version)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='migrations that were run';"
+                   "CREATE TABLE IF NOT EXISTS schema_current ("
+                   " name VARCHAR(100) NOT NULL COMMENT 'file in sql/current',"
+                   " checksum CHAR(64) NOT NULL COMMENT 'SHA-256 of its text as it was run last',"
+                   " PRIMARY KEY (name)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin COMMENT='what has one current text';"
                    "INSERT IGNORE INTO schema_migration (version, applied_at_ms) VALUES (0, 0)",
                    why_r, why_size) ||
         !lock(locker, why_r, why_size) ||
@@ -89,7 +148,7 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
     *version_r = (unsigned)strtoul(done, NULL, 10);
     int n = scandir(dir, &files, is_migration, alphasort);
     if (n <= 0) {
-        snprintf(why_r, why_size, "sql_dir %s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
+        snprintf(why_r, why_size, "%s: %s", dir, n < 0 ? strerror(errno) : "no migrations there");
         return false;
     }
     bool ok = true;
@@ -102,7 +161,7 @@ static bool run(struct db *db, struct db *locker, const char *dir, unsigned *app
         free(files[i]);
     }
     free(files);
-    return ok;
+    return ok && all_current(db, sql_dir, why_r, why_size);
 }
 
 bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r, size_t why_size) {

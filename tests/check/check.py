@@ -334,7 +334,7 @@ def a_procedure_that_is_gone():
         sql("DROP PROCEDURE account_charge")
         found(check(), {"database schema": "wrong"}, "account_charge")
     finally:
-        with open(os.path.join(stack.TOP_SRCDIR, "sql", "002_procedures.sql"), encoding="utf-8") as f:
+        with open(os.path.join(stack.TOP_SRCDIR, "sql", "tables", "002_procedures.sql"), encoding="utf-8") as f:
             procedure = re.search(r"^CREATE PROCEDURE IF NOT EXISTS account_charge.*?^END;", f.read(), re.M | re.S).group(0)
         subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + box.setting("database_socket"), "--database=boxoffice"],
                        input=f"DELIMITER //\n{procedure}\n//\n", text=True, check=True, capture_output=True, timeout=30)

@@ -67,7 +67,7 @@ char *instrument(const char *sql_dir, bool points, unsigned *points_r) {
     size_t size;
     glob_t files;
     FILE *out = open_memstream(&text, &size);
-    snprintf(pattern, sizeof pattern, "%s/[0-9]*.sql", sql_dir);
+    snprintf(pattern, sizeof pattern, "%s/tables/[0-9]*.sql", sql_dir);
     *points_r = 0;
     if (!out || glob(pattern, 0, NULL, &files)) return NULL;
     for (size_t i = 0; i < files.gl_pathc; i++) {

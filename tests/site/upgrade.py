@@ -162,7 +162,7 @@ def no_request_fails_while_a_release_with_a_migration_is_put_in():
     try:
         clients.more(300)
         # The new release is installed: its migrations, its program. The old one runs on.
-        with open(os.path.join(release, "sql", "900_test.sql"), "w", encoding="utf-8") as f:
+        with open(os.path.join(release, "sql", "tables", "900_test.sql"), "w", encoding="utf-8") as f:
             f.write(MIGRATION)
         os.symlink(new, os.path.join(release, "next"))
         os.rename(os.path.join(release, "next"), os.path.join(release, "current"))
@@ -194,7 +194,7 @@ def no_request_fails_while_a_release_with_a_migration_is_put_in():
 if __name__ == "__main__":
     try:
         shutil.copytree(os.path.join(stack.TOP_SRCDIR, "sql"), os.path.join(release, "sql"))
-        os.chmod(os.path.join(release, "sql"), 0o755)  # the source folder may be read-only
+        os.chmod(os.path.join(release, "sql", "tables"), 0o755)  # the source folder may be read-only
         with open(os.path.join(release, "boxoffice-fcgi"), "w", encoding="utf-8") as f:
             f.write(MANAGER)
         os.chmod(os.path.join(release, "boxoffice-fcgi"), 0o755)
