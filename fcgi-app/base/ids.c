@@ -1,6 +1,7 @@
 /* Ids, random bytes, and their text forms. */
 #include "base/ids.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,3 +103,5 @@ int base64url_decode(const char *text, size_t text_len, void *bytes_r, size_t si
 void ids_sha256(const void *bytes, size_t len, uint8_t hash_r[HASH_BYTES]) {
     if (!EVP_Digest(bytes, len, hash_r, NULL, EVP_sha256(), NULL)) abort();
 }
+
+bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]) { return CRYPTO_memcmp(a, b, HASH_BYTES) == 0; }

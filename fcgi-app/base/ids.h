@@ -40,6 +40,9 @@ size_t base64url_encode(const void *bytes, size_t len, char *text_r);
 /* Returns how many bytes, or -1 when the text is not canonical base64url or does not fit. */
 int base64url_decode(const char *text, size_t text_len, void *bytes_r, size_t size);
 
+/* In the same time whatever differs. */
+bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]);
+
 /* SHA-256. */
 void ids_sha256(const void *bytes, size_t len, uint8_t hash_r[HASH_BYTES]);
 

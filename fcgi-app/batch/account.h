@@ -5,7 +5,7 @@
 #include "store/db.h"
 #include "batch/idem.h"
 #include "base/ids.h"
-#include "base/money.h"
+#include "sale/sale.h"
 
 /* user id, secret; base64url */
 #define ACCESS_KEY_BYTES (16 + 32)

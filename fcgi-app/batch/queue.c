@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-const char *place_state_name(enum place_state state) {
-    static const char *const names[] = {"WAITING", "ACTIVE", "COMPLETED", "LEFT", "EXPIRED"};
-    return names[state];
-}
-
-static enum place_state state_parse(const char *text) {
-    for (enum place_state s = PLACE_WAITING; s < PLACE_EXPIRED; s++)
-        if (strcmp(place_state_name(s), text) == 0) return s;
-    return PLACE_EXPIRED;
-}
-
 uint64_t queue_eta_s(uint64_t ahead, uint64_t admitted_per_minute) {
     return admitted_per_minute ? ((ahead + 1) * 60 + admitted_per_minute - 1) / admitted_per_minute : 0;
 }
@@ -95,7 +84,7 @@ static void take_join(void *ctx, const struct db_row *row) {
     if (idem_take(j->idem, row) || db_row_columns(row) < 6) return;
     j->already = strcmp(db_row_text(row, 0, NULL), "ALREADY_IN") == 0;
     j->place->number = db_row_u64(row, 1);
-    j->place->state = state_parse(db_row_text(row, 2, NULL));
+    j->place->state = place_state_parse(db_row_text(row, 2, NULL));
     j->ahead_known = !db_row_null(row, 3);
     j->place->ahead = j->ahead_known ? db_row_u64(row, 3) : UINT64_MAX;
     j->place->joined_at_ms = db_row_u64(row, 4);
@@ -135,7 +124,7 @@ struct lookup {
 static void take_place(void *ctx, const struct db_row *row) {
     struct lookup *l = ctx;
     l->found = true;
-    l->place->state = state_parse(db_row_text(row, 0, NULL));
+    l->place->state = place_state_parse(db_row_text(row, 0, NULL));
     l->place->joined_at_ms = db_row_u64(row, 1);
     l->place->expires_at_ms = db_row_u64(row, 3);
     l->event_seq = db_row_u64(row, 5);
@@ -183,7 +172,7 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
 }
 
 enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) {
-    enum place_state state = state_parse(db_row_text(row, column, NULL));
+    enum place_state state = place_state_parse(db_row_text(row, column, NULL));
     *claim_r = false;
     if (state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
     if (state != PLACE_ACTIVE || db_row_u64(row, column + 2) <= db_row_u64(row, column + 3)) return E_QUEUE_TOKEN_EXPIRED;

@@ -8,9 +8,7 @@
 #include "batch/idem.h"
 #include "base/ids.h"
 #include "base/token.h"
-
-enum place_state { PLACE_WAITING, PLACE_ACTIVE, PLACE_COMPLETED, PLACE_LEFT, PLACE_EXPIRED };
-const char *place_state_name(enum place_state state);
+#include "sale/sale.h"
 
 struct place {
     struct concert_id concert;

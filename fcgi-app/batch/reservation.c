@@ -1,7 +1,7 @@
 /* Reservations and payments. */
 #include "batch/reservation.h"
 
-#include "base/money.h"
+#include "sale/sale.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,15 +7,9 @@
 #include "batch/idem.h"
 #include "base/ids.h"
 #include "base/token.h"
+#include "sale/sale.h"
 
-#define SEATS_MAX 50 /* of one reservation; the setting seats_per_user_max is at most this */
 #define SEATS_TEXT_MAX 600
-
-/* Seat numbers, ascending and distinct. */
-struct seat_numbers {
-    size_t count;
-    uint64_t number[SEATS_MAX];
-};
 
 struct reservation {
     struct reservation_id id;
