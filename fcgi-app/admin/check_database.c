@@ -172,7 +172,7 @@ void check_durability(struct check *c) {
 }
 
 void check_connections(struct check *c) {
-    uint64_t need = c->conf.workers + 1, most = c->server.max_connections;
+    uint64_t need = conf_readers(&c->conf) + c->conf.writers + 1, most = c->server.max_connections;
     if (most < need)
         check_wrong(c, "max_connections is %" PRIu64 ", the workers and the ticker of this host need %" PRIu64 ": raise it", most, need);
     else if (most < need + SPARE_CONNECTIONS)

@@ -97,8 +97,8 @@ void check_workers(struct check *c) {
     uint64_t running = c->pool.busy + c->pool.idle;
     if (running < c->pool.workers)
         check_warning(c, "%" PRIu64 " of %" PRIu64 " run: the log says why others end", running, c->pool.workers);
-    if (c->pool.workers != c->conf.workers)
-        check_warning(c, "started with %" PRIu64 ", and the settings say %" PRIu64 ": restart", c->pool.workers, c->conf.workers);
+    if (c->pool.workers != conf_readers(&c->conf))
+        check_warning(c, "started with %" PRIu64 ", and the settings say %" PRIu64 ": restart", c->pool.workers, conf_readers(&c->conf));
     if (running > 1 && c->pool.idle == 0) check_warning(c, "all %" PRIu64 " are busy: raise workers, or see what the database is busy with", running);
     if (c->result == RESULT_OK) check_ok(c, "%" PRIu64 ", %" PRIu64 " idle", running, c->pool.idle);
 }

@@ -101,6 +101,15 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
     return ok;
 }
 
+void conf_writers_socket(const struct conf *conf, char path_r[CONF_TEXT_MAX + 16]) {
+    if (*conf->writers_socket)
+        snprintf(path_r, CONF_TEXT_MAX + 16, "%s", conf->writers_socket);
+    else
+        snprintf(path_r, CONF_TEXT_MAX + 16, "%s.writers", conf->listen_socket);
+}
+
+uint64_t conf_readers(const struct conf *conf) { return conf->readers ? conf->readers : conf->workers; }
+
 void conf_print_example(FILE *out) {
     fputs("# Settings of boxoffice, see boxoffice.conf(5). Shown are the defaults.\n", out);
     for (size_t i = 0; i < ROWS; i++) {

@@ -24,6 +24,10 @@ void conf_defaults(struct conf *conf_r);
 /* Defaults, then the file. False with one line in why_r (file, line, what to do) when the file can't be
  * read, a name is unknown, or a value is out of its range. */
 bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_size) MUST_USE;
+/* The path of the writers' socket: writers_socket, or beside listen_socket. */
+void conf_writers_socket(const struct conf *conf, char path_r[CONF_TEXT_MAX + 16]);
+/* How many processes read. */
+uint64_t conf_readers(const struct conf *conf);
 /* Writes an example file: every setting with its help, range, unit and default, commented out. */
 void conf_print_example(FILE *out);
 /* Writes the list of settings of boxoffice.conf(5). */

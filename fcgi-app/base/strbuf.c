@@ -4,6 +4,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Room for `more` bytes and a NUL. */
+static void strbuf_room(struct strbuf *t, size_t more) {
+    if (more < t->size - t->len) return;
+    size_t size = t->size * 2 + more + 4096;
+    char *bytes = realloc(t->bytes, size);
+    if (!bytes) abort();
+    t->bytes = bytes;
+    t->size = size;
+}
 
 void strbuf_add(struct strbuf *t, const char *format, ...) {
     for (;;) {
@@ -22,4 +33,32 @@ void strbuf_add(struct strbuf *t, const char *format, ...) {
         t->bytes = bytes;
         t->size = size;
     }
+}
+
+void strbuf_hex(struct strbuf *t, const void *bytes, size_t len) {
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *b = bytes;
+    strbuf_room(t, 2 * len);
+    for (size_t i = 0; i < len; i++) {
+        t->bytes[t->len++] = digits[b[i] >> 4];
+        t->bytes[t->len++] = digits[b[i] & 15];
+    }
+    t->bytes[t->len] = 0;
+}
+
+void strbuf_bytes(struct strbuf *t, const void *bytes, size_t len) {
+    strbuf_room(t, len);
+    if (len) memcpy(t->bytes + t->len, bytes, len);
+    t->len += len;
+    t->bytes[t->len] = 0;
+}
+
+void strbuf_reset(struct strbuf *t) {
+    t->len = 0;
+    if (t->bytes) *t->bytes = 0;
+}
+
+void strbuf_free(struct strbuf *t) {
+    free(t->bytes);
+    *t = (struct strbuf){0};
 }

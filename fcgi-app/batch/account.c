@@ -4,15 +4,14 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-enum err account_create(struct db *db, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]) {
-    uint8_t key[ACCESS_KEY_BYTES], hash[HASH_BYTES];
-    *id_r = user_id_new();
-    memcpy(key, id_r->v, 16);
+void account_new(struct cred *cred_r, char access_key_r[ACCESS_KEY_SIZE]) {
+    uint8_t key[ACCESS_KEY_BYTES];
+    cred_r->user = user_id_new();
+    memcpy(key, cred_r->user.v, 16);
     ids_random(key + 16, 32);
-    ids_sha256(key + 16, 32, hash);
+    ids_sha256(key + 16, 32, cred_r->access_hash);
     base64url_encode(key, sizeof key, access_key_r);
     OPENSSL_cleanse(key, sizeof key);
-    return db_run(db, STMT_USER_CREATE, DB_ARGS(DB_BYTES(id_r->v, 16), db_text(name), DB_BYTES(hash, sizeof hash)), NULL, NULL, NULL);
 }
 
 enum err account_key_parse(const char *access_key, struct cred *cred_r) {
@@ -54,30 +53,6 @@ enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balan
                         take_balance, &b, NULL);
     *balance_minor_r = b.minor;
     return e ? e : b.any ? E_OK : E_CREDENTIALS_INVALID;
-}
-
-struct charge {
-    struct idem *idem;
-    uint64_t id, balance_minor;
-};
-
-static void take_charge(void *ctx, const struct db_row *row) {
-    struct charge *c = ctx;
-    if (idem_take(c->idem, row) || db_row_columns(row) < 3) return;
-    c->id = db_row_u64(row, 1);
-    c->balance_minor = db_row_u64(row, 2);
-}
-
-enum err account_charge(struct db *db, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r,
-                        uint64_t *balance_minor_r) {
-    struct charge c = {.idem = idem};
-    enum err e = db_run(db, STMT_ACCOUNT_CHARGE,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(amount_minor),
-                                DB_U64(BALANCE_MINOR_MAX), IDEM_ARGS(idem)),
-                        take_charge, &c, NULL);
-    *charge_r = c.id;
-    *balance_minor_r = c.balance_minor;
-    return e;
 }
 
 struct history {

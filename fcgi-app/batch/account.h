@@ -19,8 +19,8 @@ struct balance_entry {
 };
 typedef void balance_entry_fn(void *ctx, const struct balance_entry *entry);
 
-/* A new user; the access key is made here and is not kept. */
-enum err account_create(struct db *db, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]) MUST_USE;
+/* A new user's id and access key. The key is made here, shown once, and not kept: its hash is. */
+void account_new(struct cred *cred_r, char access_key_r[ACCESS_KEY_SIZE]);
 /* Reads an access key; says nothing yet about whether it is anybody's. Errors: CREDENTIALS_INVALID. */
 enum err account_key_parse(const char *access_key, struct cred *cred_r) MUST_USE;
 /* Errors: CREDENTIALS_INVALID. */
@@ -29,9 +29,6 @@ enum err account_prove(struct db *db, const struct cred *cred) MUST_USE;
 enum err account_exists(struct db *db, struct user_id id) MUST_USE;
 /* Errors: CREDENTIALS_INVALID. */
 enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balance_minor_r) MUST_USE;
-/* Errors: CREDENTIALS_INVALID, REPLAYED and the idempotency ones, BALANCE_LIMIT_EXCEEDED. */
-enum err account_charge(struct db *db, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r,
-                        uint64_t *balance_minor_r) MUST_USE;
 /* Newest first, ids below `before` (0: all). Errors: CREDENTIALS_INVALID. */
 enum err account_history(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, balance_entry_fn *each, void *ctx) MUST_USE;
 

@@ -33,23 +33,16 @@ void idem_clear(struct idem *idem) {
     memset(idem, 0, sizeof *idem);
 }
 
-bool idem_take(struct idem *idem, const struct db_row *row) {
+void idem_keep(struct idem *idem, int status, const struct db_row *row, size_t column) {
     size_t len;
-    if (!idem || strcmp(db_row_text(row, 0, NULL), "REPLAY") != 0) return false;
-    const char *body = db_row_text(row, 2, &len);
+    const char *body = db_row_text(row, column, &len);
     free(idem->body);
     idem->body = malloc(len + 1);
     if (!idem->body) abort();
     memcpy(idem->body, body, len);
     idem->body[len] = 0;
     idem->body_len = len;
-    idem->status = (int)db_row_u64(row, 1);
-    return true;
-}
-
-enum err idem_store(struct db *db, struct user_id user, const struct idem *idem, int status, const char *body, size_t len) {
-    return db_run(db, STMT_IDEM_STORE,
-                  DB_ARGS(DB_BYTES(user.v, 16), db_text(idem->key), DB_U64((uint64_t)status), DB_BYTES(body, len)), NULL, NULL, NULL);
+    idem->status = status;
 }
 
 enum err idem_purge(struct db *db, uint64_t batch, uint64_t *purged_r) {

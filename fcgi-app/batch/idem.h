@@ -1,5 +1,5 @@
 /* Idempotency keys: the same request sent again gets its first answer. The row lives in the transaction
- * that does the work; sql/ claims it (idem_claim), idem_store ends both. */
+ * that does the work: claimed when its batch is loaded, answered when it is stored. */
 #ifndef BOXOFFICE_IDEM_H
 #define BOXOFFICE_IDEM_H
 
@@ -24,14 +24,8 @@ bool idem_key_parse(const char *header, struct idem *idem_r);
 void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body, size_t len);
 void idem_clear(struct idem *idem);
 
-/* The last two parameters of a procedure that takes a key. */
-#define IDEM_ARGS(idem)                                                                                          \
-    (idem) && (idem)->given ? db_text((idem)->key) : DB_NULL,                                                    \
-        (idem) && (idem)->given ? DB_BYTES((idem)->request_hash, HASH_BYTES) : DB_NULL
-/* Takes the first answer from a REPLAY row; false for every other row. */
-bool idem_take(struct idem *idem, const struct db_row *row);
-/* Stores the answer and commits the transaction that claimed the key. */
-enum err idem_store(struct db *db, struct user_id user, const struct idem *idem, int status, const char *body, size_t len) MUST_USE;
+/* Keeps the first answer, whose body is that column of a row. */
+void idem_keep(struct idem *idem, int status, const struct db_row *row, size_t column);
 /* Forgets keys older than 24 hours, at most `batch` of them. */
 enum err idem_purge(struct db *db, uint64_t batch, uint64_t *purged_r) MUST_USE;
 

@@ -1,6 +1,7 @@
 /* The waiting queue's rules as far as they are not in sql/, and how a waiting place is told from memory. */
 #include "batch/queue.h"
 
+#include "batch/batch.h"
 #include "base/clock.h"
 
 #include <string.h>
@@ -73,46 +74,20 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
     return E_OK;
 }
 
-struct join {
-    struct idem *idem;
-    struct place *place;
-    bool already, ahead_known;
-};
-
-static void take_join(void *ctx, const struct db_row *row) {
-    struct join *j = ctx;
-    if (idem_take(j->idem, row) || db_row_columns(row) < 6) return;
-    j->already = strcmp(db_row_text(row, 0, NULL), "ALREADY_IN") == 0;
-    j->place->number = db_row_u64(row, 1);
-    j->place->state = place_state_parse(db_row_text(row, 2, NULL));
-    j->ahead_known = !db_row_null(row, 3);
-    j->place->ahead = j->ahead_known ? db_row_u64(row, 3) : UINT64_MAX;
-    j->place->joined_at_ms = db_row_u64(row, 4);
-    j->place->expires_at_ms = db_row_u64(row, 5);
-}
-
-enum err queue_join(struct db *db, const struct board *board, const struct conf *conf, const struct cred *cred,
-                    struct concert_id concert, struct idem *idem, struct place *place_r, bool *already_r) {
-    *place_r = (struct place){.concert = concert, .user = cred->user};
-    struct join j = {.idem = idem, .place = place_r};
-    enum err e = db_run(db, STMT_QUEUE_JOIN,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(concert.v),
-                                DB_U64(conf->active_ttl_ms), DB_U64(BOARD_WINDOW), IDEM_ARGS(idem)),
-                        take_join, &j, NULL);
-    if (e) return e;
-    *already_r = j.already;
-    if (place_r->state == PLACE_ACTIVE) {
-        place_r->ahead = 0;
-    } else if (!j.ahead_known) {
-        return queue_ahead(db, board, place_r);
-    } else {
-        struct board_queue queue;
-        advise(place_r, board_queue(board, concert, &queue) ? &queue : NULL);
-        return E_OK;
+void queue_joined(const struct board *board, const struct place_row *row, struct place *place_r) {
+    struct board_queue queue;
+    place_r->user = row->user;
+    place_r->number = row->number;
+    place_r->state = row->state;
+    place_r->joined_at_ms = row->joined_at_ms;
+    place_r->expires_at_ms = row->expires_at_ms;
+    if (row->state == PLACE_WAITING) {
+        advise(place_r, board_queue(board, place_r->concert, &queue) ? &queue : NULL);
+        return;
     }
+    place_r->ahead = 0;
     place_r->eta_known = true;
     place_r->poll_after_s = 1;
-    return E_OK;
 }
 
 struct lookup {
@@ -180,29 +155,11 @@ enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r
     return E_OK;
 }
 
-enum err queue_leave(struct db *db, const struct board *board, const struct token *token) {
-    enum err e = db_run(db, STMT_QUEUE_LEAVE, DB_ARGS(DB_BYTES(token->user.v, 16), DB_U64(token->concert.v), DB_U64(token->number)), NULL,
-                        NULL, NULL);
-    if (!e) board_gone(board, token->concert, token->number);
-    return e;
-}
-
-struct tick {
-    uint64_t ended, admitted;
-};
-
-static void take_tick(void *ctx, const struct db_row *row) {
-    struct tick *t = ctx;
-    t->ended = db_row_u64(row, 1);
-    t->admitted = db_row_u64(row, 2);
-}
-
 enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id concert, uint64_t *ended_r, uint64_t *admitted_r) {
-    struct tick t = {0};
-    enum err e = db_run(db, STMT_QUEUE_TICK, DB_ARGS(DB_U64(concert.v), DB_U64(conf->claim_ttl_ms), DB_U64(conf->tick_batch)), take_tick,
-                        &t, NULL);
-    *ended_r = t.ended;
-    *admitted_r = t.admitted;
+    struct batch_request r = {.kind = BATCH_TICK, .concert = concert, .limit = conf->tick_batch};
+    enum err e = batch_run_one(db, conf, &r);
+    *ended_r = r.ticked.ended;
+    *admitted_r = r.ticked.admitted;
     return e;
 }
 

@@ -1,5 +1,5 @@
-/* The waiting queue: joining, leaving, showing up, and what the ticker and operators do to it. The rules
- * that change a queue are the queue_… procedures in sql/. */
+/* The waiting queue: looking, showing up, and what the ticker and operators do to it. The rules that change a queue are in
+ * sale/queue.c. */
 #ifndef BOXOFFICE_QUEUE_H
 #define BOXOFFICE_QUEUE_H
 
@@ -22,19 +22,14 @@ struct place {
     uint64_t eta_s, poll_after_s;
 };
 
-/* Draws a number, or finds the user's (*already_r). Errors: CREDENTIALS_INVALID, REPLAYED, the idempotency
- * ones, CONCERT_NOT_FOUND, SALES_CLOSED, BUSY (the queue is at its limit). */
-enum err queue_join(struct db *db, const struct board *board, const struct conf *conf, const struct cred *cred,
-                    struct concert_id concert, struct idem *idem, struct place *place_r, bool *already_r) MUST_USE;
+/* A place of `concert`, as a rule has left it, with what it is advised; `ahead` is the caller's to have set. */
+void queue_joined(const struct board *board, const struct place_row *row, struct place *place_r);
 /* The place a token names. While it waits that is answered from the board, without the database; to be
  * looked up when let in counts as showing up. Errors: QUEUE_TOKEN_INVALID. */
 enum err queue_place(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
                      struct place *place_r) MUST_USE;
 /* The same from memory only: true when the board knows that it waits. */
 bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r);
-/* Gives the place and its holds back; no harm when it has ended. */
-enum err queue_leave(struct db *db, const struct board *board, const struct token *token) MUST_USE;
-
 /* What the columns state, claimed_at_ms, expires_at_ms, now_ms of a place's row mean for a request that
  * needs an active pass: OK, QUEUE_NOT_ADMITTED or QUEUE_TOKEN_EXPIRED; *claim_r when it is yet to show up. */
 enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) MUST_USE;

@@ -1,6 +1,7 @@
 /* Reservations and payments. */
 #include "batch/reservation.h"
 
+#include "batch/batch.h"
 #include "sale/sale.h"
 
 #include <inttypes.h>
@@ -39,88 +40,18 @@ void reservation_from_row(const struct db_row *row, size_t column, struct reserv
     snprintf(reservation_r->status, sizeof reservation_r->status, "%s", db_row_text(row, column + 5, NULL));
 }
 
-struct hold {
-    struct idem *idem;
-    struct reservation *reservation;
-    struct seat_numbers *taken;
-};
-
-static void take_hold(void *ctx, const struct db_row *row) {
-    struct hold *h = ctx;
-    if (idem_take(h->idem, row) || db_row_columns(row) < 7) return;
-    h->reservation->id.v = db_row_u64(row, 1);
-    h->reservation->concert.v = db_row_u64(row, 2);
-    h->reservation->amount_minor = db_row_u64(row, 3);
-    h->reservation->held_until_ms = db_row_u64(row, 4);
-    h->reservation->created_at_ms = db_row_u64(row, 5);
-    seat_numbers_parse(db_row_text(row, 6, NULL), h->taken);
-}
-
-enum err reservation_hold(struct db *db, const struct conf *conf, const struct token *token, struct performance_id performance,
-                          const struct seat_numbers *seats, struct idem *idem, struct reservation *reservation_r,
-                          struct seat_numbers *taken_r) {
-    char text[SEATS_TEXT_MAX];
-    seat_numbers_text(seats, text);
-    *reservation_r = (struct reservation){.performance = performance, .seats = *seats, .status = "HELD"};
-    taken_r->count = 0;
-    struct hold h = {idem, reservation_r, taken_r};
-    return db_run(db, STMT_RESERVATION_HOLD,
-                  DB_ARGS(DB_BYTES(token->user.v, 16), DB_U64(token->concert.v), DB_U64(token->number), DB_U64(performance.v), db_text(text),
-                          DB_U64(seats->count), DB_U64(conf->seats_per_user_max), DB_U64(conf->hold_ttl_ms), DB_U64(conf->active_ttl_ms),
-                          IDEM_ARGS(idem)),
-                  take_hold, &h, NULL);
-}
-
-struct pay {
-    struct idem *idem;
-    struct payment *payment;
-};
-
-static void take_pay(void *ctx, const struct db_row *row) {
-    struct pay *p = ctx;
-    if (idem_take(p->idem, row) || db_row_columns(row) < 8) return;
-    p->payment->id.v = db_row_u64(row, 1);
-    p->payment->concert.v = db_row_u64(row, 2);
-    p->payment->performance.v = db_row_u64(row, 3);
-    seat_numbers_parse(db_row_text(row, 4, NULL), &p->payment->seats);
-    p->payment->amount_minor = db_row_u64(row, 5);
-    p->payment->balance_minor = db_row_u64(row, 6);
-    p->payment->paid_at_ms = db_row_u64(row, 7);
-}
-
-enum err reservation_pay(struct db *db, const struct cred *cred, const struct token *token, struct reservation_id id, struct idem *idem,
-                         struct payment *payment_r) {
-    *payment_r = (struct payment){.reservation = id};
-    struct pay p = {idem, payment_r};
-    return db_run(db, STMT_RESERVATION_PAY,
-                  DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(token->concert.v),
-                          DB_U64(token->number), DB_U64(id.v), IDEM_ARGS(idem)),
-                  take_pay, &p, NULL);
-}
-
-enum err reservation_release(struct db *db, const struct cred *cred, struct reservation_id id) {
-    return db_run(db, STMT_RESERVATION_RELEASE,
-                  DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(id.v)), NULL, NULL, NULL);
-}
-
-struct cancel {
-    struct idem *idem;
-    struct reservation *reservation;
-};
-
-static void take_cancel(void *ctx, const struct db_row *row) {
-    struct cancel *c = ctx;
-    if (idem_take(c->idem, row) || db_row_columns(row) < 10) return;
-    reservation_from_row(row, 1, c->reservation);
-}
-
-enum err reservation_cancel(struct db *db, const struct conf *conf, const struct cred *cred, struct reservation_id id,
-                            struct idem *idem, struct reservation *reservation_r) {
-    struct cancel c = {idem, reservation_r};
-    return db_run(db, STMT_RESERVATION_CANCEL,
-                  DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES), DB_U64(id.v), DB_U64(conf->cancel_cutoff_ms),
-                          DB_U64(BALANCE_MINOR_MAX), IDEM_ARGS(idem)),
-                  take_cancel, &c, NULL);
+void reservation_of(const struct reservation_row *row, struct reservation *reservation_r) {
+    *reservation_r = (struct reservation){
+        .id = row->id,
+        .concert = row->concert,
+        .performance = row->performance,
+        .seats = row->seats,
+        .amount_minor = row->amount_minor,
+        .held_until_ms = row->held_until_ms,
+        .created_at_ms = row->created_at_ms,
+        .paid_at_ms = row->paid_at_ms,
+    };
+    snprintf(reservation_r->status, sizeof reservation_r->status, "%s", reservation_status_name(row->status));
 }
 
 struct each {
@@ -185,4 +116,52 @@ enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, u
 
 enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each, void *ctx) {
     return get(db, STMT_PAYMENT_GET, cred, id.v, take_payment, &(struct each){.payment = each, .ctx = ctx}, E_PAYMENT_NOT_FOUND);
+}
+
+/* Ids of one look, in order of performance. */
+struct overdue {
+    struct row {
+        uint64_t performance, reservation;
+    } *row;
+    size_t count, size;
+};
+
+static void take_overdue(void *ctx, const struct db_row *row) {
+    struct overdue *o = ctx;
+    if (o->count < o->size) o->row[o->count++] = (struct row){db_get_u64(row, "performance_id"), db_get_u64(row, "reservation_id")};
+}
+
+static int by_performance(const void *a, const void *b) {
+    const struct row *x = a, *y = b;
+    if (x->performance != y->performance) return x->performance < y->performance ? -1 : 1;
+    return (x->reservation > y->reservation) - (x->reservation < y->reservation);
+}
+
+/* Each performance's are a group of their own: one whose row is locked keeps back its own holds only. */
+static enum err expire_each(struct db *db, const struct conf *conf, const struct overdue *o, uint64_t *ids, uint64_t *ended_r) {
+    enum err e = E_OK;
+    for (size_t i = 0, n; i < o->count; i += n) {
+        for (n = 0; i + n < o->count && o->row[i + n].performance == o->row[i].performance; n++) ids[n] = o->row[i + n].reservation;
+        struct batch_request r = {.kind = BATCH_EXPIRE, .overdue = ids, .overdue_count = n};
+        enum err failed = batch_run_one(db, conf, &r);
+        if (failed) e = failed;
+        *ended_r += r.expired;
+    }
+    return e;
+}
+
+enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) {
+    size_t size = conf->tick_batch;
+    struct overdue o = {.row = calloc(size, sizeof *o.row), .size = size};
+    uint64_t *ids = calloc(size, sizeof *ids);
+    if (!o.row || !ids) abort();
+    *ended_r = 0;
+    enum err e = db_run(db, STMT_HOLDS_OVERDUE, DB_ARGS(DB_U64(size)), take_overdue, &o, NULL);
+    if (!e) {
+        qsort(o.row, o.count, sizeof *o.row, by_performance);
+        e = expire_each(db, conf, &o, ids, ended_r);
+    }
+    free(o.row);
+    free(ids);
+    return e;
 }

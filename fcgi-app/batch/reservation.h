@@ -1,5 +1,4 @@
-/* Reservations: holding seats, paying for them, giving them back. The rules are the reservation_…
- * procedures in sql/. */
+/* Reservations and payments, as they are read and shown. Holding, paying and giving back are in sale/. */
 #ifndef BOXOFFICE_RESERVATION_H
 #define BOXOFFICE_RESERVATION_H
 
@@ -33,25 +32,16 @@ struct payment {
 typedef void reservation_fn(void *ctx, const struct reservation *reservation);
 typedef void payment_fn(void *ctx, const struct payment *payment);
 
-/* All the seats or none. Errors: REPLAYED and the idempotency ones, the queue pass's, PERFORMANCE_NOT_FOUND,
- * SEAT_NOT_FOUND, SALES_CLOSED, SEAT_LIMIT_EXCEEDED, SEAT_TAKEN (taken_r: which). */
-enum err reservation_hold(struct db *db, const struct conf *conf, const struct token *token, struct performance_id performance,
-                          const struct seat_numbers *seats, struct idem *idem, struct reservation *reservation_r,
-                          struct seat_numbers *taken_r) MUST_USE;
-/* Errors: CREDENTIALS_INVALID, REPLAYED and the idempotency ones, the queue pass's, RESERVATION_NOT_FOUND,
- * ALREADY_PAID, RESERVATION_ENDED, HOLD_EXPIRED, INSUFFICIENT_BALANCE (payment_r: amount and balance). */
-enum err reservation_pay(struct db *db, const struct cred *cred, const struct token *token, struct reservation_id id, struct idem *idem,
-                         struct payment *payment_r) MUST_USE;
-/* Errors: CREDENTIALS_INVALID, RESERVATION_NOT_FOUND, ALREADY_PAID, RESERVATION_ENDED, HOLD_EXPIRED. */
-enum err reservation_release(struct db *db, const struct cred *cred, struct reservation_id id) MUST_USE;
-/* Errors: the same, CANCEL_TOO_LATE, BALANCE_LIMIT_EXCEEDED, but never ALREADY_PAID. */
-enum err reservation_cancel(struct db *db, const struct conf *conf, const struct cred *cred, struct reservation_id id,
-                            struct idem *idem, struct reservation *reservation_r) MUST_USE;
+/* A row of the rules, as it is shown. */
+void reservation_of(const struct reservation_row *row, struct reservation *reservation_r);
 /* Newest first, ids below `before` (0: all). Errors: CREDENTIALS_INVALID. */
 enum err reservation_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, reservation_fn *each, void *ctx) MUST_USE;
 enum err reservation_get(struct db *db, const struct cred *cred, struct reservation_id id, reservation_fn *each, void *ctx) MUST_USE;
 enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, payment_fn *each, void *ctx) MUST_USE;
 enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each, void *ctx) MUST_USE;
+
+/* Marks holds that ran out, at most tick_batch of them; how many. The first error, after all have been tried. */
+enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) MUST_USE;
 
 /* "3,4" and back. */
 void seat_numbers_text(const struct seat_numbers *seats, char text_r[SEATS_TEXT_MAX]);

@@ -11,11 +11,13 @@
 const uint64_t stats_bucket_us[STATS_BUCKETS] = {250,    500,    1000,   2500,    5000,    10000,    25000,
                                                  50000,  100000, 250000, 500000, 1000000, 2500000, UINT64_MAX};
 
-struct stats *stats_create(uint64_t workers) {
+struct stats *stats_create(uint64_t readers, uint64_t writers) {
+    uint64_t workers = readers + writers;
     size_t bytes = sizeof(struct stats) + workers * sizeof(struct stats_worker);
     struct stats *stats = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (stats == MAP_FAILED) return NULL;
     stats->workers = workers;
+    stats->writers = writers;
     stats->started_ms = clock_mono_ms();
     stats->started_at_ms = clock_wall_ms();
     return stats;
@@ -39,12 +41,20 @@ uint64_t stats_sum(const struct stats *stats, size_t offset) {
     return n;
 }
 
-void stats_workers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r) {
+static void count_states(const struct stats *stats, uint64_t from, uint64_t to, uint64_t *busy_r, uint64_t *idle_r) {
     *busy_r = *idle_r = 0;
-    for (uint64_t i = 0; i < stats->workers; i++) {
+    for (uint64_t i = from; i < to; i++) {
         if (!stats_get(&stats->worker[i].pid)) continue;
         ++*(stats_get(&stats->worker[i].busy_since_ms) ? busy_r : idle_r);
     }
+}
+
+void stats_workers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r) {
+    count_states(stats, 0, stats->workers - stats->writers, busy_r, idle_r);
+}
+
+void stats_writers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r) {
+    count_states(stats, stats->workers - stats->writers, stats->workers, busy_r, idle_r);
 }
 
 uint64_t stats_memory_bytes(uint64_t pid) {

@@ -23,6 +23,8 @@ struct stats_worker {
     stats_count turned_ms;     /* monotonic: when its loop last turned, at least once a second while idle; 0: not yet */
     stats_count started_ms;    /* monotonic */
     stats_count restarts;
+    stats_count domain;        /* of a writer: whose lock its transaction holds or waits for (see batch_domain); 0: none */
+    stats_count batches, batched; /* of a writer: transactions, and requests in them */
     stats_count leave; /* set by the master before TERM: a busy worker looks here, not at signals */
     char request_id[40];       /* while busy; may be read torn, for people only */
     stats_count requests[STATS_ROUTES][E_COUNT]; /* by the error's row; E_OK counts every 2xx */
@@ -32,7 +34,8 @@ struct stats_worker {
 };
 
 struct stats {
-    uint64_t workers;
+    uint64_t workers; /* in all: the first ones read, the last ones write */
+    uint64_t writers;
     uint64_t started_ms, started_at_ms; /* monotonic; by this host's clock */
     stats_count reloads;
     /* written by the ticker */
@@ -48,7 +51,7 @@ struct stats {
 };
 
 /* Shared with the processes forked from here on. NULL when there is no memory. */
-struct stats *stats_create(uint64_t workers);
+struct stats *stats_create(uint64_t readers, uint64_t writers);
 /* One request answered by the worker in this slot. */
 void stats_request(struct stats_worker *worker, size_t route, enum err outcome, uint64_t time_us);
 void stats_add(stats_count *count, uint64_t n);
@@ -58,6 +61,8 @@ uint64_t stats_sum(const struct stats *stats, size_t offset);
 #define STATS_SUM(stats, field) stats_sum(stats, offsetof(struct stats_worker, field))
 /* Memory that is a process's own, not shared with others; 0 when it can't be told. */
 uint64_t stats_memory_bytes(uint64_t pid);
+/* Those that read; those that write. */
 void stats_workers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r);
+void stats_writers(const struct stats *stats, uint64_t *busy_r, uint64_t *idle_r);
 
 #endif

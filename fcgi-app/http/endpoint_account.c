@@ -4,16 +4,21 @@
 #include "http/endpoints.h"
 #include "base/json.h"
 
-enum err endpoint_user_create(struct call *call) {
-    const char *name;
-    struct user_id id;
-    char key[ACCESS_KEY_SIZE];
-    enum err e = body_text(call->body, "name", 1, 100, call->resp, &name);
-    if (e || (e = account_create(call->db, name, &id, key))) return e;
+enum err begin_user_create(struct call *call) {
+    enum err e = body_text(call->body, "name", 1, 100, call->resp, &call->write.name);
+    if (e) return e;
+    call->write.kind = BATCH_SIGN_UP;
+    account_new(&call->write.cred, call->access_key);
+    call->write.user = call->write.cred.user;
+    return E_OK;
+}
+
+enum err end_user_create(struct call *call) {
+    if (call->write.outcome) return call->write.outcome;
     struct json_object *o = json_object_new_object();
-    json_add_user(o, "userId", id);
-    json_add_text(o, "name", name);
-    json_add_text(o, "accessKey", key);
+    json_add_user(o, "userId", call->write.user);
+    json_add_text(o, "name", call->write.name);
+    json_add_text(o, "accessKey", call->access_key);
     resp_json(call->resp, 201, o);
     return E_OK;
 }
@@ -66,15 +71,21 @@ enum err endpoint_balance_history(struct call *call) {
     return e;
 }
 
-enum err endpoint_charge(struct call *call) {
-    uint64_t amount, charge, balance_minor;
-    enum err e = body_u64(call->body, "amount", 1, call->conf->charge_max, call->resp, &amount);
-    if (e || (e = own_account(call)) || (e = account_charge(call->db, &call->cred, amount, &call->idem, &charge, &balance_minor))) return e;
+enum err begin_charge(struct call *call) {
+    enum err e = body_u64(call->body, "amount", 1, call->conf->charge_max, call->resp, &call->write.amount_minor);
+    if (e || (e = own_account(call))) return e;
+    call->write.kind = BATCH_CHARGE;
+    return E_OK;
+}
+
+enum err end_charge(struct call *call) {
+    const struct batch_request *r = &call->write;
+    if (r->outcome) return r->outcome;
     struct json_object *o = json_object_new_object();
-    json_add_u64(o, "chargeId", charge);
-    json_add_user(o, "userId", call->cred.user);
-    json_add_u64(o, "amount", amount);
-    json_add_u64(o, "balance", balance_minor);
+    json_add_u64(o, "chargeId", r->charged_id);
+    json_add_user(o, "userId", r->user);
+    json_add_u64(o, "amount", r->amount_minor);
+    json_add_u64(o, "balance", r->balance_minor);
     json_add_text(o, "currency", call->conf->currency);
     resp_json(call->resp, 201, o);
     return E_OK;

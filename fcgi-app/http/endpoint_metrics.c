@@ -36,6 +36,11 @@ static void pool_metrics(struct strbuf *t, const struct stats *stats) {
     one_real(t, "start_time_seconds", "gauge", (double)stats->started_at_ms / 1000, "When the service was started, in seconds since 1970.");
     head(t, "workers", "gauge", "Worker processes by state.");
     strbuf_add(t, "boxoffice_workers{state=\"busy\"} %" PRIu64 "\nboxoffice_workers{state=\"idle\"} %" PRIu64 "\n", busy, idle);
+    stats_writers(stats, &busy, &idle);
+    head(t, "writers", "gauge", "Writer processes by state.");
+    strbuf_add(t, "boxoffice_writers{state=\"busy\"} %" PRIu64 "\nboxoffice_writers{state=\"idle\"} %" PRIu64 "\n", busy, idle);
+    one(t, "batches_total", "counter", STATS_SUM(stats, batches), "Transactions of writers.");
+    one(t, "batched_requests_total", "counter", STATS_SUM(stats, batched), "Requests in those transactions.");
     for (uint64_t i = 0; i < stats->workers; i++) memory += stats_memory_bytes(stats_get(&stats->worker[i].pid));
     one(t, "workers_memory_bytes", "gauge", memory, "Memory of all workers that is not shared with other processes.");
     one(t, "worker_restarts_total", "counter", STATS_SUM(stats, restarts), "Workers started in place of others.");

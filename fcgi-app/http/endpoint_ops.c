@@ -74,9 +74,14 @@ static struct json_object *pool_status(const struct call *call, uint64_t now_ms)
     json_add_text(o, "version", PACKAGE_VERSION);
     json_add_time(o, "startedAt", stats->started_at_ms);
     json_add_u64(o, "uptimeSeconds", (now_ms - stats->started_ms) / 1000);
-    json_add_u64(o, "workers", stats->workers);
+    json_add_u64(o, "workers", stats->workers - stats->writers);
     json_add_u64(o, "busy", busy);
     json_add_u64(o, "idle", idle);
+    stats_writers(stats, &busy, &idle);
+    json_add_u64(o, "writers", stats->writers);
+    json_add_u64(o, "writersBusy", busy);
+    json_add_u64(o, "batches", STATS_SUM(stats, batches));
+    json_add_u64(o, "batched", STATS_SUM(stats, batched));
     json_add_u64(o, "restarts", STATS_SUM(stats, restarts));
     json_add_u64(o, "reloads", stats_get(&stats->reloads));
     json_add_u64(o, "tickerPid", stats_get(&stats->ticker_pid));
@@ -159,14 +164,16 @@ static struct json_object *nginx_errors(const struct stats *stats) {
 enum err endpoint_status(struct call *call) {
     const struct stats *stats = call->stats;
     uint64_t now_ms = clock_mono_ms();
-    struct json_object *o = json_object_new_object(), *workers = json_object_new_array(), *queues = json_object_new_array();
+    struct json_object *o = json_object_new_object(), *workers = json_object_new_array(), *writers = json_object_new_array(), *queues = json_object_new_array();
     json_add(o, "pool", pool_status(call, now_ms));
     json_add(o, "ticker", ticker_status(call));
     json_add(o, "database", database_status(call, now_ms));
     json_add(o, "requests", requests_status(stats));
     json_add(o, "nginxErrors", nginx_errors(stats));
-    for (uint64_t i = 0; i < stats->workers; i++) json_object_array_add(workers, worker_status(&stats->worker[i], now_ms));
+    for (uint64_t i = 0; i < stats->workers; i++)
+        json_object_array_add(i < stats->workers - stats->writers ? workers : writers, worker_status(&stats->worker[i], now_ms));
     json_add(o, "workers", workers);
+    json_add(o, "writers", writers);
     json_add_text(o, "currency", call->conf->currency);
     struct board_queue q;
     for (uint64_t at = 0; board_next(call->board, &at, &q);)

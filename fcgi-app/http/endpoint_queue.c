@@ -17,17 +17,27 @@ static struct json_object *place_json(const struct place *p) {
     return o;
 }
 
-enum err endpoint_queue_join(struct call *call) {
-    struct place p;
-    bool already;
+enum err begin_queue_join(struct call *call) {
+    call->write.kind = BATCH_JOIN;
+    call->write.concert.v = call->id;
+    return E_OK;
+}
+
+enum err end_queue_join(struct call *call) {
+    const struct batch_request *r = &call->write;
     char text[TOKEN_TEXT_MAX];
-    enum err e = queue_join(call->db, call->board, call->conf, &call->cred, (struct concert_id){call->id}, &call->idem, &p, &already);
-    if (e) return e;
+    if (r->outcome) return r->outcome;
+    struct place p = {.concert = r->concert, .ahead = r->already ? UINT64_MAX : r->ahead};
+    queue_joined(call->board, &r->place, &p);
+    if (p.state == PLACE_WAITING && r->already) {
+        enum err e = queue_ahead(call->db, call->board, &p);
+        if (e) return e;
+    }
     struct token token = {.user = p.user, .concert = p.concert, .number = p.number, .joined_at_ms = p.joined_at_ms, .ahead = p.ahead};
     token_sign(call->keys, &token, text);
     struct json_object *o = place_json(&p);
     json_add_text(o, "token", text);
-    resp_json(call->resp, already ? 200 : 201, o);
+    resp_json(call->resp, r->already ? 200 : 201, o);
     return E_OK;
 }
 
@@ -39,9 +49,15 @@ enum err endpoint_queue_place(struct call *call) {
     return e;
 }
 
-enum err endpoint_queue_leave(struct call *call) {
+enum err begin_queue_leave(struct call *call) {
     if (call->token.concert.v != call->id) return E_QUEUE_TOKEN_WRONG_CONCERT;
-    enum err e = queue_leave(call->db, call->board, &call->token);
-    if (!e) resp_bytes(call->resp, 204, NULL, "", 0);
-    return e;
+    call->write.kind = BATCH_LEAVE;
+    return E_OK;
+}
+
+enum err end_queue_leave(struct call *call) {
+    if (call->write.outcome) return call->write.outcome;
+    board_gone(call->board, call->token.concert, call->token.number);
+    resp_bytes(call->resp, 204, NULL, "", 0);
+    return E_OK;
 }

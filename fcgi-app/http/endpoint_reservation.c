@@ -36,48 +36,77 @@ static void put_payment(struct json_object *o, const struct payment *p, const ch
     json_add_time(o, "paidAt", p->paid_at_ms);
 }
 
-enum err endpoint_reservation_create(struct call *call) {
+static enum err answer_reservation(struct call *call, int status) {
     struct reservation r;
-    struct seat_numbers seats, taken;
-    enum err e = body_numbers(call->body, "seatNumbers", call->conf->seats_per_user_max, call->resp, seats.number, &seats.count);
-    if (e) return e;
-    e = reservation_hold(call->db, call->conf, &call->token, (struct performance_id){call->id}, &seats, &call->idem, &r, &taken);
-    if (e == E_SEAT_TAKEN) resp_extra(call->resp, "seatNumbers", numbers_json(&taken));
-    if (e) return e;
     struct json_object *o = json_object_new_object();
+    reservation_of(&call->write.held, &r);
     put_reservation(o, &r, call->conf->currency);
-    resp_json(call->resp, 201, o);
+    resp_json(call->resp, status, o);
     return E_OK;
 }
 
-enum err endpoint_reservation_pay(struct call *call) {
-    struct payment p;
-    enum err e = reservation_pay(call->db, &call->cred, &call->token, (struct reservation_id){call->id}, &call->idem, &p);
-    if (e == E_INSUFFICIENT_BALANCE) {
-        resp_extra(call->resp, "balance", json_object_new_uint64(p.balance_minor));
-        resp_extra(call->resp, "amount", json_object_new_uint64(p.amount_minor));
+enum err begin_reservation_create(struct call *call) {
+    struct batch_request *r = &call->write;
+    r->kind = BATCH_HOLD;
+    r->performance.v = call->id;
+    return body_numbers(call->body, "seatNumbers", call->conf->seats_per_user_max, call->resp, r->seats.number, &r->seats.count);
+}
+
+enum err end_reservation_create(struct call *call) {
+    const struct batch_request *r = &call->write;
+    if (r->outcome == E_SEAT_TAKEN) resp_extra(call->resp, "seatNumbers", numbers_json(&r->taken));
+    return r->outcome ? r->outcome : answer_reservation(call, 201);
+}
+
+enum err begin_reservation_pay(struct call *call) {
+    call->write.kind = BATCH_PAY;
+    call->write.reservation.v = call->id;
+    return E_OK;
+}
+
+enum err end_reservation_pay(struct call *call) {
+    const struct batch_request *r = &call->write;
+    if (r->outcome == E_INSUFFICIENT_BALANCE) {
+        resp_extra(call->resp, "balance", json_object_new_uint64(r->balance_minor));
+        resp_extra(call->resp, "amount", json_object_new_uint64(r->held.amount_minor));
     }
-    if (e) return e;
+    if (r->outcome) return r->outcome;
+    struct payment p = {
+        .id = r->payment,
+        .reservation = r->held.id,
+        .concert = r->held.concert,
+        .performance = r->held.performance,
+        .seats = r->held.seats,
+        .amount_minor = r->held.amount_minor,
+        .balance_minor = r->balance_minor,
+        .paid_at_ms = r->now_ms,
+    };
     struct json_object *o = json_object_new_object();
     put_payment(o, &p, call->conf->currency);
     resp_json(call->resp, 201, o);
     return E_OK;
 }
 
-enum err endpoint_reservation_release(struct call *call) {
-    enum err e = reservation_release(call->db, &call->cred, (struct reservation_id){call->id});
-    if (!e) resp_bytes(call->resp, 204, NULL, "", 0);
-    return e;
+enum err begin_reservation_release(struct call *call) {
+    call->write.kind = BATCH_RELEASE;
+    call->write.reservation.v = call->id;
+    return E_OK;
 }
 
-enum err endpoint_reservation_cancel(struct call *call) {
-    struct reservation r;
-    enum err e = reservation_cancel(call->db, call->conf, &call->cred, (struct reservation_id){call->id}, &call->idem, &r);
-    if (e) return e;
-    struct json_object *o = json_object_new_object();
-    put_reservation(o, &r, call->conf->currency);
-    resp_json(call->resp, 200, o);
+enum err end_reservation_release(struct call *call) {
+    if (call->write.outcome) return call->write.outcome;
+    resp_bytes(call->resp, 204, NULL, "", 0);
     return E_OK;
+}
+
+enum err begin_reservation_cancel(struct call *call) {
+    call->write.kind = BATCH_CANCEL;
+    call->write.reservation.v = call->id;
+    return E_OK;
+}
+
+enum err end_reservation_cancel(struct call *call) {
+    return call->write.outcome ? call->write.outcome : answer_reservation(call, 200);
 }
 
 /* Lists and single ones differ in where a row goes. */

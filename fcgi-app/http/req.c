@@ -2,6 +2,7 @@
 #include "http/req.h"
 
 #include <fcgiapp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,8 @@ enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) {
     }
     int got = expected ? FCGX_GetStr(req_r->body, (int)expected, fcgi->in) : 0;
     if (got < 0 || (unsigned long long)got != expected) return E_CLIENT_GONE;
+    /* To the end of the stream, which nginx has sent with it: what is closed with something unread is reset. */
+    if (FCGX_GetChar(fcgi->in) != EOF) return E_CLIENT_GONE;
     req_r->body_len = (size_t)got;
     req_r->body[got] = 0;
     return E_OK;

@@ -1,6 +1,8 @@
 /* Answers: JSON bodies and problems. */
 #include "http/resp.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +75,22 @@ void resp_problem(struct resp *resp, enum err e, const char *detail, const char 
     }
     resp_json(resp, err_status(e), o);
     resp->content_type = "application/problem+json";
+}
+
+void resp_put_id(struct resp *resp, uint64_t id) {
+    char digits[24];
+    char *at = memchr(resp->body, ':', resp->body_len);
+    assert(at && at[1] == '0' && at[2] == ',');
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, id), before = (size_t)(at + 1 - resp->body);
+    if (resp->body_len + n > resp->body_size) {
+        char *body = realloc(resp->body, resp->body_len + n);
+        if (!body) abort();
+        resp->body = body;
+        resp->body_size = resp->body_len + n;
+    }
+    memmove(resp->body + before + n, resp->body + before + 1, resp->body_len - before - 1);
+    memcpy(resp->body + before, digits, n);
+    resp->body_len += n - 1;
 }
 
 /* Reason phrases say little, but some clients want one. */

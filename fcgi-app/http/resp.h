@@ -36,6 +36,9 @@ enum err resp_invalid(struct resp *resp, const char *field, const char *reason);
 /* Turns it into the RFC 9457 problem of `e`, with the extra members; `detail` NULL: the error's own text. */
 void resp_problem(struct resp *resp, enum err e, const char *detail, const char *request_id);
 
+/* Puts the number in place of the 0 that the body's first member has. */
+void resp_put_id(struct resp *resp, uint64_t id);
+
 /* The head of a CGI answer (RFC 3875, section 6), up to and with the empty line. Returns its length. */
 size_t resp_head(const struct resp *resp, char *text_r, size_t size);
 

@@ -29,37 +29,40 @@ static const char *const hold_fields[] = {"seatNumbers", NULL};
 
 #define API "/api/v1"
 
-static const struct row {
+struct row {
     const char *method, *path;
     enum who who;
     enum key key;
     const char *const *fields; /* of the body; NULL: a body is not looked at */
-    endpoint_fn *handler;
-} rows[] = {
-    {"POST", API "/users", WHO_PUBLIC, KEY_NONE, user_fields, endpoint_user_create},
-    {"GET", API "/users/{user}/balance", WHO_USER, KEY_NONE, NULL, endpoint_balance},
-    {"GET", API "/users/{user}/balance/history", WHO_USER, KEY_NONE, NULL, endpoint_balance_history},
-    {"POST", API "/users/{user}/balance/charges", WHO_USER, KEY_REQUIRED, charge_fields, endpoint_charge},
-    {"GET", API "/concerts", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concerts},
-    {"GET", API "/concerts/{id}", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concert},
-    {"POST", API "/concerts/{id}/queue", WHO_USER, KEY_OPTIONAL, no_fields, endpoint_queue_join},
-    {"GET", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, endpoint_queue_place},
-    {"DELETE", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, endpoint_queue_leave},
-    {"GET", API "/concerts/{id}/performances", WHO_ACTIVE, KEY_NONE, NULL, endpoint_performances},
-    {"GET", API "/performances/{id}/seats", WHO_ACTIVE, KEY_NONE, NULL, endpoint_seats},
-    {"POST", API "/performances/{id}/reservations", WHO_ACTIVE, KEY_OPTIONAL, hold_fields, endpoint_reservation_create},
-    {"GET", API "/reservations", WHO_USER, KEY_NONE, NULL, endpoint_reservations},
-    {"GET", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, endpoint_reservation},
-    {"DELETE", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, endpoint_reservation_release},
-    {"POST", API "/reservations/{id}/payment", WHO_USER_ACTIVE, KEY_OPTIONAL, no_fields, endpoint_reservation_pay},
-    {"POST", API "/reservations/{id}/cancellation", WHO_USER, KEY_OPTIONAL, no_fields, endpoint_reservation_cancel},
-    {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, endpoint_payments},
-    {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, endpoint_payment},
-    {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, endpoint_ticket},
-    {"GET", "/healthz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_healthz},
-    {"GET", "/readyz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_readyz},
-    {"GET", "/metrics", WHO_PUBLIC, KEY_NONE, NULL, endpoint_metrics},
-    {"GET", "/status", WHO_PUBLIC, KEY_NONE, NULL, endpoint_status},
+    endpoint_fn *endpoint;     /* answers, or fills in call->write */
+    endpoint_fn *written;      /* answers what was written; NULL: the row only reads */
+};
+
+static const struct row rows[] = {
+    {"POST", API "/users", WHO_PUBLIC, KEY_NONE, user_fields, begin_user_create, end_user_create},
+    {"GET", API "/users/{user}/balance", WHO_USER, KEY_NONE, NULL, endpoint_balance, NULL},
+    {"GET", API "/users/{user}/balance/history", WHO_USER, KEY_NONE, NULL, endpoint_balance_history, NULL},
+    {"POST", API "/users/{user}/balance/charges", WHO_USER, KEY_REQUIRED, charge_fields, begin_charge, end_charge},
+    {"GET", API "/concerts", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concerts, NULL},
+    {"GET", API "/concerts/{id}", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concert, NULL},
+    {"POST", API "/concerts/{id}/queue", WHO_USER, KEY_OPTIONAL, no_fields, begin_queue_join, end_queue_join},
+    {"GET", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, endpoint_queue_place, NULL},
+    {"DELETE", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, begin_queue_leave, end_queue_leave},
+    {"GET", API "/concerts/{id}/performances", WHO_ACTIVE, KEY_NONE, NULL, endpoint_performances, NULL},
+    {"GET", API "/performances/{id}/seats", WHO_ACTIVE, KEY_NONE, NULL, endpoint_seats, NULL},
+    {"POST", API "/performances/{id}/reservations", WHO_ACTIVE, KEY_OPTIONAL, hold_fields, begin_reservation_create, end_reservation_create},
+    {"GET", API "/reservations", WHO_USER, KEY_NONE, NULL, endpoint_reservations, NULL},
+    {"GET", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, endpoint_reservation, NULL},
+    {"DELETE", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, begin_reservation_release, end_reservation_release},
+    {"POST", API "/reservations/{id}/payment", WHO_USER_ACTIVE, KEY_OPTIONAL, no_fields, begin_reservation_pay, end_reservation_pay},
+    {"POST", API "/reservations/{id}/cancellation", WHO_USER, KEY_OPTIONAL, no_fields, begin_reservation_cancel, end_reservation_cancel},
+    {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, endpoint_payments, NULL},
+    {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, endpoint_payment, NULL},
+    {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, endpoint_ticket, NULL},
+    {"GET", "/healthz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_healthz, NULL},
+    {"GET", "/readyz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_readyz, NULL},
+    {"GET", "/metrics", WHO_PUBLIC, KEY_NONE, NULL, endpoint_metrics, NULL},
+    {"GET", "/status", WHO_PUBLIC, KEY_NONE, NULL, endpoint_status, NULL},
 };
 #define ROWS (sizeof rows / sizeof rows[0])
 _Static_assert(ROWS <= ROUTES_MAX, "statistics have room for every route");
@@ -166,84 +169,128 @@ static enum err check_pass(const struct row *row, struct call *call) {
     return queue_place_waiting(call->board, &call->token, &place) ? not_admitted(call, &place) : E_OK;
 }
 
-struct work {
-    const struct row *row;
-    struct call *call;
-};
-
-/* The first answer of a key covers what the transaction decided: success, and refusals by the object, its
- * state or the money. Credentials, the queue pass and faults are asked anew each time. */
-static bool worth_keeping(int status) { return status < 300 || status == 402 || status == 404 || status == 409 || status == 410; }
-
-static enum err run_handler(void *ctx) {
-    struct work *w = ctx;
-    struct call *call = w->call;
-    resp_reset(call->resp);
-    enum err e = w->row->handler(call);
-    if (e == E_QUEUE_NOT_ADMITTED) {
-        struct place place = {.concert = call->token.concert, .number = call->token.number, .ahead = call->token.ahead};
-        e = queue_ahead(call->db, call->board, &place);
-        if (!e) e = not_admitted(call, &place);
-    }
-    if (e == E_REPLAYED) {
-        resp_bytes(call->resp, call->idem.status, call->idem.status < 400 ? "application/json" : "application/problem+json",
-                   call->idem.body, call->idem.body_len);
-        call->resp->replayed = true;
-        return E_OK;
-    }
-    /* Who is gone got no answer: nothing was run. */
-    if (!call->idem.given || e == E_IDEMPOTENCY_KEY_REUSED || e == E_IDEMPOTENCY_IN_PROGRESS || e == E_CLIENT_GONE) return e;
-    if (!worth_keeping(err_status(e))) {
-        db_rollback(call->db);
-        return e;
-    }
-    if (e) resp_problem(call->resp, e, NULL, call->req->request_id);
-    struct user_id owner = w->row->who & WHO_USER ? call->cred.user : call->token.user;
-    return idem_store(call->db, owner, &call->idem, call->resp->status, call->resp->body, call->resp->body_len);
+/* Tells where one who is not let in stands, beside the refusal. */
+static enum err tell_place(struct call *call) {
+    struct place place = {.concert = call->token.concert, .number = call->token.number, .ahead = call->token.ahead};
+    enum err e = queue_ahead(call->db, call->board, &place);
+    return e ? e : not_admitted(call, &place);
 }
 
-static enum err answer(struct call *call, const struct row **row_r) {
-    enum err e = find(call, row_r);
+static enum err take_replay(struct call *call) {
+    resp_bytes(call->resp, call->idem.status, call->idem.status < 400 ? "application/json" : "application/problem+json", call->idem.body,
+               call->idem.body_len);
+    call->resp->replayed = true;
+    return E_OK;
+}
+
+/* The answer of a write as its key keeps it: made before it is stored, and sent as it was made. */
+static void make_answer(struct batch_request *r, int *status_r, const char **body_r, size_t *len_r) {
+    struct call *call = r->answer_ctx;
+    resp_reset(call->resp);
+    enum err e = call->row->written(call);
+    if (e) resp_problem(call->resp, e, NULL, call->req->request_id);
+    call->answered = true;
+    *status_r = call->resp->status;
+    *body_r = call->resp->body;
+    *len_r = call->resp->body_len;
+}
+
+/* Before anything is read or written: all that can be told by the request alone, and by memory. */
+static enum err pass_gates(struct call *call) {
+    enum err e = find(call, &call->row);
     if (e) return e;
-    const struct row *row = *row_r;
+    const struct row *row = call->row;
     if (call->req->too_large) return E_BODY_TOO_LARGE;
     if ((e = check_type(row, call->req)) || (e = check_credentials(row, call))) return e;
     bool both = (row->who & WHO_USER_ACTIVE) == WHO_USER_ACTIVE;
-    if (both && !user_id_equal(call->cred.user, call->token.user)) e = E_FORBIDDEN;
-    if (!e && row->fields) e = body_parse(call->req->body, call->req->body_len, row->fields, call->resp, &call->body);
+    if (both && !user_id_equal(call->cred.user, call->token.user)) return E_FORBIDDEN;
+    if (row->fields) e = body_parse(call->req->body, call->req->body_len, row->fields, call->resp, &call->body);
     if (!e) e = check_key(row, call);
-    if (!e) e = check_pass(row, call);
-    if (!e) e = db_transaction(call->db, call->idem.given, run_handler, &(struct work){row, call});
-    /* Credentials are proven by the statement that does the work; where none ran, that is made up for,
-     * because a stranger is told nothing else. */
-    if (row->who & WHO_USER && (err_status(e) == 400 || err_status(e) == 403)) {
-        enum err proof = account_prove(call->db, &call->cred);
-        if (proof) {
-            resp_reset(call->resp);
-            e = proof;
-        }
-    }
-    return e;
+    return e ? e : check_pass(row, call);
 }
 
-size_t route_answer(struct call *call, enum err *outcome_r) {
-    const struct row *row = NULL;
-    struct resp *resp = call->resp;
-    resp_reset(resp);
-    resp->head = strcmp(call->req->method, "HEAD") == 0;
-    enum err e = answer(call, &row);
+static void prepare_write(struct call *call) {
+    bool by_key = call->row->who & WHO_USER;
+    call->write = (struct batch_request){
+        .user = by_key ? call->cred.user : call->token.user,
+        .by_key = by_key,
+        .cred = call->cred,
+        .concert = call->token.concert,
+        .number = call->token.number,
+        .idem = &call->idem,
+        .answer = make_answer,
+        .answer_ctx = call,
+    };
+}
+
+/* Credentials are proven by what does the work; where nothing ran, that is made up for, because a stranger is told
+ * nothing else. */
+static enum err prove(struct call *call, enum err e) {
+    if (!call->row || !(call->row->who & WHO_USER) || (err_status(e) != 400 && err_status(e) != 403)) return e;
+    enum err proof = account_prove(call->db, &call->cred);
+    if (!proof) return e;
+    resp_reset(call->resp);
+    return proof;
+}
+
+/* Makes the problem, if it is one, and lets go of what belongs to the request. */
+static void conclude(struct call *call, enum err e) {
     if (e) {
         const char *detail = NULL;
-        if (e == E_DATABASE_UNAVAILABLE && db_outcome_unknown(call->db))
+        if (e == E_DATABASE_UNAVAILABLE && call->write.unknown)
             detail = "The database went away before it said whether this was done. Look before you ask again, or use an Idempotency-Key.";
-        resp_problem(resp, e, detail, call->req->request_id);
+        resp_problem(call->resp, e, detail, call->req->request_id);
     }
     idem_clear(&call->idem);
     if (call->body) json_object_put(call->body);
     call->body = NULL;
-    *outcome_r = e;
-    return row ? (size_t)(row - rows) : ROUTES_MAX;
 }
+
+bool route_begin(struct call *call, enum err *outcome_r) {
+    struct resp *resp = call->resp;
+    resp_reset(resp);
+    resp->head = strcmp(call->req->method, "HEAD") == 0;
+    call->answered = false;
+    enum err e = pass_gates(call);
+    if (!e && call->row->written) prepare_write(call);
+    if (!e) e = call->row->endpoint(call);
+    if (!e && call->row->written) return true;
+    if (e == E_QUEUE_NOT_ADMITTED && !resp->extra) e = tell_place(call);
+    e = prove(call, e);
+    conclude(call, e);
+    *outcome_r = e;
+    return false;
+}
+
+/* The new id that a rule gave. */
+static uint64_t new_id(const struct batch_request *r) {
+    return r->kind == BATCH_HOLD ? r->held.id.v : r->kind == BATCH_PAY ? r->payment.v : r->kind == BATCH_CHARGE ? r->charged_id : 0;
+}
+
+void route_end(struct call *call, enum err *outcome_r) {
+    struct batch_request *r = &call->write;
+    enum err e = *outcome_r = r->outcome;
+    bool kept = call->answered && outcome_is_kept(e);
+    if (e == E_REPLAYED) {
+        *outcome_r = e = take_replay(call);
+    } else if (kept) {
+        if (!e && new_id(r)) resp_put_id(call->resp, new_id(r));
+        e = E_OK; /* its problem has been made, too */
+    } else {
+        resp_reset(call->resp);
+        enum err told = e == E_QUEUE_NOT_ADMITTED ? tell_place(call) : call->row->written(call);
+        *outcome_r = e = told;
+    }
+    conclude(call, e);
+}
+
+void route_answer(struct call *call, enum err *outcome_r) {
+    if (!route_begin(call, outcome_r)) return;
+    call->write.outcome = batch_run_one(call->db, call->conf, &call->write);
+    route_end(call, outcome_r);
+}
+
+size_t route_number(const struct call *call) { return call->row ? (size_t)(call->row - rows) : ROUTES_MAX; }
 
 enum err route_page(struct call *call, uint64_t *limit_r, uint64_t *after_r) {
     *limit_r = 20;

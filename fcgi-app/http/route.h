@@ -14,6 +14,8 @@
 #include "http/resp.h"
 #include "board/stats.h"
 #include "base/token.h"
+#include "batch/account.h"
+#include "batch/batch.h"
 
 /* What a handler gets: the request, passed through the gates, and the answer to fill. */
 struct call {
@@ -30,8 +32,14 @@ struct call {
     struct token token;       /* WHO_QUEUE, WHO_ACTIVE; its signature has been checked */
     struct idem idem;
     struct json_object *body;
+    const struct row *row;      /* of the table; NULL: none */
+    struct batch_request write; /* of a row that writes */
+    bool answered;              /* the write's answer has been made, but for the new id */
+    char access_key[ACCESS_KEY_SIZE]; /* POST /users: shown once */
 };
 
+/* What a row does: one that reads answers at once; one that writes fills in call->write, which is run in a group, and then
+ * makes the answer of what came of it. */
 typedef enum err endpoint_fn(struct call *call);
 
 /* How many routes there are, and a row's name for statistics: "POST /concerts/{id}/queue". */
@@ -39,9 +47,15 @@ typedef enum err endpoint_fn(struct call *call);
 size_t route_count(void);
 const char *route_name(size_t route);
 
-/* Answers a request into call->resp, whatever happens. `call` bears all but what the gates fill in. Returns
- * the route's number, or ROUTES_MAX when there is none; the outcome is for statistics. */
-size_t route_answer(struct call *call, enum err *outcome_r);
+/* Takes a request through the gates. False: it has been answered, into call->resp. True: call->write is to be run, and
+ * then route_end to be called. `call` bears all but what the gates fill in. */
+bool route_begin(struct call *call, enum err *outcome_r) MUST_USE;
+/* The answer of what was written. */
+void route_end(struct call *call, enum err *outcome_r);
+/* Both, and what is written alone. */
+void route_answer(struct call *call, enum err *outcome_r);
+/* The row's number, for statistics; ROUTES_MAX when there is none. */
+size_t route_number(const struct call *call);
 
 /* The query parameters of lists. `after_r`: 0 when not given. Errors: VALIDATION_FAILED. */
 enum err route_page(struct call *call, uint64_t *limit_r, uint64_t *after_r) MUST_USE;

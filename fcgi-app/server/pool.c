@@ -28,7 +28,7 @@
 #define BACKOFF_MS_MAX 5000
 #define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
 
-/* A child's place: one for the ticker (the first), one for each worker. */
+/* A child's place: one for the ticker (the first), one for each worker: those that read, then those that write. */
 struct seat_of_child {
     pid_t pid; /* 0: to be started at start_ms */
     uint64_t start_ms, started_ms, backoff_ms;
@@ -41,9 +41,9 @@ struct pool {
     const char *config_path;
     struct board *board;
     struct stats *stats;
-    int listen_fd;
-    bool own_socket;
-    size_t children;
+    int readers_fd, writers_fd;
+    bool own_readers_socket, own_writers_socket;
+    size_t children, readers;
     struct seat_of_child *child;
     size_t reloading; /* next child to be replaced by a reload; above `children` when there is none */
     bool ready;       /* a worker has been at work: the service manager knows */
@@ -51,48 +51,52 @@ struct pool {
     sigset_t signals, before;
 };
 
-static int inherited_socket(void) {
+/* The first is for those that read, the second for those that write. -1: there is none. */
+static int inherited_socket(int number) {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+    int fd = LISTEN_FDS_START + number;
     int listens;
     socklen_t size = sizeof listens;
-    if (!pid || !fds || strtol(pid, NULL, 10) != getpid() || strtol(fds, NULL, 10) < 1) return -1;
-    if (getsockopt(LISTEN_FDS_START, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens) {
-        log_line(LOG_L_WARNING, "LISTEN_FDS is set, but descriptor %d is no listening socket: making listen_socket", LISTEN_FDS_START);
+    if (!pid || !fds || strtol(pid, NULL, 10) != getpid() || strtol(fds, NULL, 10) <= number) return -1;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens) {
+        log_line(LOG_L_WARNING, "LISTEN_FDS is set, but descriptor %d is no listening socket: making one", fd);
         return -1;
     }
-    fcntl(LISTEN_FDS_START, F_SETFD, FD_CLOEXEC);
-    fcntl(LISTEN_FDS_START, F_SETFL, fcntl(LISTEN_FDS_START, F_GETFL) | O_NONBLOCK);
-    return LISTEN_FDS_START;
+    fcntl(fd, F_SETFD, FD_CLOEXEC);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    return fd;
 }
 
 /* A socket file that nobody listens on is left from a process that was killed. */
-static int bind_socket(const struct conf *conf) {
+static int bind_socket(const struct conf *conf, const char *name, const char *path) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    if (strlen(conf->listen_socket) >= sizeof at.sun_path) {
-        log_line(LOG_L_ERROR, "listen_socket %s is longer than %zu characters", conf->listen_socket, sizeof at.sun_path - 1);
+    if (strlen(path) >= sizeof at.sun_path) {
+        log_line(LOG_L_ERROR, "%s %s is longer than %zu characters", name, path, sizeof at.sun_path - 1);
         return -1;
     }
-    strcpy(at.sun_path, conf->listen_socket);
+    strcpy(at.sun_path, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return -1;
     if (connect(fd, (struct sockaddr *)&at, sizeof at) == 0 || errno == EAGAIN) {
-        log_line(LOG_L_ERROR, "listen_socket %s is in use: is another boxoffice-fcgi running?", conf->listen_socket);
+        log_line(LOG_L_ERROR, "%s %s is in use: is another boxoffice-fcgi running?", name, path);
         close(fd);
         return -1;
     }
     close(fd);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    unlink(conf->listen_socket);
+    unlink(path);
     mode_t mask = umask(0117); /* for owner and group: nginx is to be in the group */
     bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, (int)conf->listen_backlog) == 0;
     umask(mask);
     if (!ok) {
-        log_line(LOG_L_ERROR, "listen_socket %s: %s", conf->listen_socket, strerror(errno));
+        log_line(LOG_L_ERROR, "%s %s: %s", name, path, strerror(errno));
         if (fd >= 0) close(fd);
         return -1;
     }
     return fd;
 }
+
+static const char *child_name(const struct pool *p, size_t i) { return i == 0 ? "ticker" : i <= p->readers ? "worker" : "writer"; }
 
 static stats_count *pid_count(struct pool *p, size_t i) { return i ? &p->stats->worker[i - 1].pid : &p->stats->ticker_pid; }
 
@@ -117,10 +121,12 @@ static void start_child(struct pool *p, size_t i) {
         if (getppid() != master) _exit(0);
         sigprocmask(SIG_SETMASK, &p->before, NULL);
         char title[64] = "ticker";
-        if (i) snprintf(title, sizeof title, "worker %zu of %zu workers", i, p->children - 1);
+        bool writer = i > p->readers;
+        if (i && !writer) snprintf(title, sizeof title, "worker %zu of %zu workers", i, p->readers);
+        if (writer) snprintf(title, sizeof title, "writer %zu of %zu writers", i - p->readers, p->children - 1 - p->readers);
         proctitle_set(title);
-        log_init(i ? "worker" : "ticker", (int)p->conf->log_level);
-        struct worker w = {.conf = p->conf, .keys = p->keys, .board = p->board, .stats = p->stats, .listen_fd = p->listen_fd};
+        log_init(writer ? "writer" : i ? "worker" : "ticker", (int)p->conf->log_level);
+        struct worker w = {.conf = p->conf, .keys = p->keys, .board = p->board, .stats = p->stats, .writer = writer, .listen_fd = writer ? p->writers_fd : p->readers_fd};
         if (i) w.slot = &p->stats->worker[i - 1];
         exit(i ? worker_run(&w) : ticker_run(p->conf, p->board, p->stats));
     }
@@ -135,7 +141,7 @@ static void child_ended(struct pool *p, size_t i, int status) {
     uint64_t now_ms = clock_mono_ms();
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!well && !c->asked)
-        log_line(LOG_L_WARNING, "%s %d ended by %s %d; starting another", i ? "worker" : "ticker", (int)c->pid,
+        log_line(LOG_L_WARNING, "%s %d ended by %s %d; starting another", child_name(p, i), (int)c->pid,
                  WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     /* One that lived is replaced at once; one that dies young again and again is given time. */
     if (well || c->asked || now_ms - c->started_ms > BACKOFF_MS_MAX) {
@@ -149,6 +155,7 @@ static void child_ended(struct pool *p, size_t i, int status) {
     atomic_store(pid_count(p, i), 0);
     atomic_store(turned_count(p, i), 0);
     if (i) atomic_store(&p->stats->worker[i - 1].busy_since_ms, 0);
+    if (i) atomic_store(&p->stats->worker[i - 1].domain, 0);
     stats_add(i ? &p->stats->worker[i - 1].restarts : &p->stats->ticker_restarts, 1);
 }
 
@@ -177,7 +184,7 @@ static void kill_stuck(struct pool *p) {
         uint64_t turned_ms = stats_get(turned_count(p, i));
         if (!c->pid || now_ms < (turned_ms ? turned_ms : c->started_ms) + p->conf->stuck_ms) continue;
         const char *request = i && stats_get(&p->stats->worker[i - 1].busy_since_ms) ? p->stats->worker[i - 1].request_id : "none";
-        log_line(LOG_L_ERROR, "%s %d is stuck for %" PRIu64 " ms (request %.39s): killing it", i ? "worker" : "ticker", (int)c->pid,
+        log_line(LOG_L_ERROR, "%s %d is stuck for %" PRIu64 " ms (request %.39s): killing it", child_name(p, i), (int)c->pid,
                  p->conf->stuck_ms, request);
         tell(p, i, SIGKILL);
         c->started_ms = now_ms; /* said once */
@@ -213,11 +220,16 @@ static void reload(struct pool *p) {
         notify("STATUS=not reloaded: %s", why);
         return;
     }
-    if (conf.workers != p->conf->workers || strcmp(conf.listen_socket, p->conf->listen_socket) != 0 || conf.board_concerts != p->conf->board_concerts)
-        log_line(LOG_L_WARNING, "workers, listen_socket and board_concerts change with a restart only");
+    if (conf.workers != p->conf->workers || conf.readers != p->conf->readers || conf.writers != p->conf->writers ||
+        strcmp(conf.listen_socket, p->conf->listen_socket) != 0 || strcmp(conf.writers_socket, p->conf->writers_socket) != 0 ||
+        conf.board_concerts != p->conf->board_concerts)
+        log_line(LOG_L_WARNING, "workers, readers, writers, listen_socket, writers_socket and board_concerts change with a restart only");
     conf.workers = p->conf->workers;
+    conf.readers = p->conf->readers;
+    conf.writers = p->conf->writers;
     conf.board_concerts = p->conf->board_concerts;
     strcpy(conf.listen_socket, p->conf->listen_socket);
+    strcpy(conf.writers_socket, p->conf->writers_socket);
     *p->conf = conf;
     *p->keys = keys;
     p->reloading = 0;
@@ -253,12 +265,18 @@ static void drain(struct pool *p) {
 }
 
 int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path) {
-    struct pool p = {.conf = conf, .keys = keys, .config_path = config_path, .children = conf->workers + 1, .reloading = conf->workers + 2};
-    p.listen_fd = inherited_socket();
-    p.own_socket = p.listen_fd < 0;
-    if (p.own_socket && (p.listen_fd = bind_socket(conf)) < 0) return 1;
+    char writers_socket[CONF_TEXT_MAX + 16];
+    conf_writers_socket(conf, writers_socket);
+    size_t readers = conf_readers(conf), workers = readers + conf->writers;
+    struct pool p = {.conf = conf, .keys = keys, .config_path = config_path, .readers = readers, .children = workers + 1, .reloading = workers + 2};
+    p.readers_fd = inherited_socket(0);
+    p.writers_fd = inherited_socket(1);
+    p.own_readers_socket = p.readers_fd < 0;
+    p.own_writers_socket = p.writers_fd < 0;
+    if (p.own_readers_socket && (p.readers_fd = bind_socket(conf, "listen_socket", conf->listen_socket)) < 0) return 1;
+    if (p.own_writers_socket && (p.writers_fd = bind_socket(conf, "writers_socket", writers_socket)) < 0) return 1;
     p.board = board_create(conf->board_concerts);
-    p.stats = stats_create(conf->workers);
+    p.stats = stats_create(readers, conf->writers);
     p.child = calloc(p.children, sizeof *p.child);
     if (!p.board || !p.stats || !p.child) {
         log_line(LOG_L_ERROR, "no memory for the board; lower board_concerts");
@@ -271,7 +289,7 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     char title[300];
     snprintf(title, sizeof title, "master (%s)", config_path);
     proctitle_set(title);
-    log_line(LOG_L_NOTICE, "serving with %" PRIu64 " workers", conf->workers);
+    log_line(LOG_L_NOTICE, "serving with %zu workers and %" PRIu64 " writers", readers, conf->writers);
     p.watchdog_ms = notify_watchdog_ms();
     for (;;) {
         uint64_t now_ms = clock_mono_ms();
@@ -287,7 +305,8 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
         reap(&p);
     }
     drain(&p);
-    if (p.own_socket) unlink(conf->listen_socket);
+    if (p.own_readers_socket) unlink(conf->listen_socket);
+    if (p.own_writers_socket) unlink(writers_socket);
     free(p.child);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "board/nginx_errors.h"
 #include "batch/queue.h"
+#include "batch/reservation.h"
 #include "board/queue_file.h"
 
 #include <signal.h>
@@ -112,18 +113,6 @@ struct work {
     uint64_t ended, admitted;
 };
 
-static enum err tick_work(void *ctx) {
-    struct work *w = ctx;
-    return queue_tick(w->t->db, w->t->conf, w->concert, &w->ended, &w->admitted);
-}
-
-static void take_ended(void *ctx, const struct db_row *row) { ((struct work *)ctx)->ended = db_row_u64(row, 1); }
-
-static enum err holds_work(void *ctx) {
-    struct work *w = ctx;
-    return db_run(w->t->db, STMT_HOLDS_EXPIRE, DB_ARGS(DB_U64(w->t->conf->tick_batch)), take_ended, w, NULL);
-}
-
 static enum err purge_work(void *ctx) {
     struct work *w = ctx;
     return idem_purge(w->t->db, w->t->conf->tick_batch, &w->ended);
@@ -136,11 +125,10 @@ static void turn(struct ticker *t) { atomic_store_explicit(&t->stats->ticker_tur
 static bool act(struct ticker *t) {
     bool changed = false;
     if (t->holds_overdue) {
-        struct work w = {.t = t};
-        if (db_transaction(t->db, false, holds_work, &w) == E_OK) {
-            stats_add(&t->stats->holds_expired, w.ended);
-            changed |= w.ended > 0;
-        }
+        uint64_t ended;
+        if (holds_expire(t->db, t->conf, &ended)) log_line(LOG_L_INFO, "some holds that ran out could not be marked yet");
+        stats_add(&t->stats->holds_expired, ended);
+        changed |= ended > 0;
     }
     for (size_t i = 0; i < t->count; i++) {
         const struct board_queue *q = &t->row[i];
@@ -149,7 +137,7 @@ static bool act(struct ticker *t) {
         for (int round = 0; round < ROUNDS_MAX; round++) {
             struct work w = {.t = t, .concert = {q->concert}};
             turn(t);
-            if (db_transaction(t->db, false, tick_work, &w)) break;
+            if (queue_tick(t->db, t->conf, w.concert, &w.ended, &w.admitted)) break;
             stats_add(&t->stats->ended, w.ended);
             stats_add(&t->stats->admitted, w.admitted);
             changed |= w.ended + w.admitted > 0;

@@ -1,5 +1,9 @@
-/* The worker's loop. Connections are accepted here, not by libfcgi: its own accept misses a TERM that comes
- * just before it, and knows no time-outs. */
+/* The worker's loop. Connections are accepted here, not by libfcgi: its own accept misses a TERM that comes just before
+ * it, and knows no time-outs.
+ *
+ * A writer has no timer: a batch is what came while the last one was at work. It never waits for a lock that others of
+ * its kind wait for already: the requests of that domain are kept, and looked at again when the next ones have been
+ * taken, so that a concert whose row is stuck keeps back its own requests only. */
 #include "server/worker.h"
 
 #include "base/clock.h"
@@ -11,8 +15,10 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -20,6 +26,9 @@
 #include <unistd.h>
 
 #define ANSWER_SMALL 16384
+#define IDLE_TRANSACTION_S 3 /* a frozen worker's locks are let go after so long */
+#define KEPT_MS_MAX 4000     /* a request of a domain that gets no turn is BUSY then */
+#define TURN_MS 1            /* how often a writer looks for a turn */
 
 static volatile sig_atomic_t stop;
 
@@ -28,13 +37,30 @@ static void on_term(int signal) {
     stop = 1;
 }
 
+/* A request from its connection on until its answer has been sent. */
+struct job {
+    FCGX_Request fcgi;
+    struct req req;
+    struct resp resp;
+    struct call call;
+    uint64_t began_ns;
+    int fd;
+};
+
+struct pool_of_jobs {
+    struct job *job;       /* batch_max of them */
+    struct job **free;     /* those at rest */
+    struct job **kept;     /* those whose write is to be run, in order of arrival */
+    size_t size, free_count, kept_count;
+};
+
 /* The next connection; -1: none this time. Under load one is there already, which `eager` tries first;
  * otherwise it is waited for, and TERM is let in only there. */
-static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask, bool eager) {
+static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask, bool eager, int wait_ms) {
     struct epoll_event event;
     int fd = eager ? accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
     if (fd >= 0) return fd;
-    if (epoll_pwait(epoll_fd, &event, 1, 1000, waiting_mask) <= 0) return -1;
+    if (epoll_pwait(epoll_fd, &event, 1, wait_ms, waiting_mask) <= 0) return -1;
     return accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
@@ -53,88 +79,222 @@ static void send_answer(FCGX_Request *fcgi, const struct resp *resp, uint64_t ti
 }
 
 /* Never the query, a header or a body: they may hold secrets. */
-static void log_answer(const struct call *call, size_t route, enum err e, uint64_t took_us) {
+static void log_answer(const struct call *call, enum err e, uint64_t took_us) {
     bool slow = took_us > call->conf->slow_request_ms * 1000;
     enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING : e ? LOG_L_INFO : LOG_L_DEBUG;
     if (!log_wants(level)) return;
     const struct req *req = call->req;
+    size_t route = route_number(call);
     char status[16], took[32], statements[600];
     snprintf(status, sizeof status, "%d", e == E_CLIENT_GONE ? 499 : call->resp->status);
     snprintf(took, sizeof took, "%" PRIu64, took_us);
     db_ran(call->db, statements, sizeof statements);
-    const struct log_field fields[] = {{"METHOD", req->method}, {"ROUTE", route < route_count() ? route_name(route) : "none"}, {"STATUS", status},
-                                       {"CODE", err_name(e)},   {"TIME_US", took},          {"STATEMENTS", statements}};
+    const struct log_field fields[] = {{"METHOD", req->method}, {"ROUTE", route < route_count() ? route_name(route) : "none"},
+                                       {"STATUS", status},      {"CODE", err_name(e)},
+                                       {"TIME_US", took},       {"STATEMENTS", statements}};
     log_event(level, fields, sizeof fields / sizeof *fields, "%s %.1000s %s %s %s us%s%s", req->method, req->path, status, err_name(e), took,
               slow ? ", slow: " : "", slow ? statements : "");
 }
 
-static void answer(FCGX_Request *fcgi, struct call *call, struct req *req, const struct worker *w) {
-    uint64_t began_ns = clock_mono_ns();
-    enum err e = req_read(fcgi, req);
-    size_t route = ROUTES_MAX;
-    log_request(req->request_id);
-    snprintf(w->slot->request_id, sizeof w->slot->request_id, "%s", req->request_id);
-    atomic_store_explicit(&w->slot->busy_since_ms, began_ns / 1000000, memory_order_relaxed);
-    if (!e) {
-        db_begin(call->db, fcgi->ipcFd);
-        route = route_answer(call, &e);
-    }
-    if (e != E_CLIENT_GONE) send_answer(fcgi, call->resp, w->conf->client_timeout_ms);
-    uint64_t took_us = (clock_mono_ns() - began_ns) / 1000;
-    stats_request(w->slot, route, e, took_us);
-    log_answer(call, route, e, took_us);
+/* Says the answer and lets the connection go. The descriptor is closed here: libfcgi would wait for the peer to close
+ * first, and leaves it open for one that asked to keep the connection. */
+static void end_job(struct pool_of_jobs *pool, struct job *job, enum err e, const struct worker *w) {
+    log_request(job->req.request_id);
+    if (e != E_CLIENT_GONE) send_answer(&job->fcgi, &job->resp, w->conf->client_timeout_ms);
+    job->fcgi.keepConnection = 1;
+    FCGX_Finish_r(&job->fcgi);
+    close(job->fd);
+    job->fcgi.ipcFd = -1;
+    uint64_t took_us = (clock_mono_ns() - job->began_ns) / 1000;
+    stats_request(w->slot, route_number(&job->call), e, took_us);
+    log_answer(&job->call, e, took_us);
+    log_request(NULL);
+    pool->free[pool->free_count++] = job;
 }
 
-int worker_run(const struct worker *w) {
-    static struct req req; /* large */
-    struct resp resp = {0};
-    FCGX_Request fcgi;
-    sigset_t blocked, waiting;
-    struct db *db = db_new(w->conf);
-    if (!db) return 1;
-    db_count_in(db, &w->slot->database);
-    atomic_store(&w->slot->started_ms, clock_mono_ms());
+/* Takes a connection in: what needs no group is answered at once. */
+static void begin_job(struct pool_of_jobs *pool, int fd, struct db *db, const struct worker *w) {
+    struct job *job = pool->free[--pool->free_count];
+    enum err e;
+    job->began_ns = clock_mono_ns();
+    job->fd = fd;
+    set_timeout(fd, SO_RCVTIMEO, w->conf->client_timeout_ms);
+    job->fcgi.ipcFd = fd;
+    job->fcgi.keepConnection = 1; /* else FCGX_Accept_r would close our fd */
+    if (FCGX_Accept_r(&job->fcgi) < 0) {
+        close(fd);
+        pool->free[pool->free_count++] = job;
+        return;
+    }
+    job->call = (struct call){.req = &job->req, .resp = &job->resp, .db = db, .conf = w->conf, .board = w->board, .stats = w->stats, .keys = w->keys};
+    e = req_read(&job->fcgi, &job->req);
+    log_request(job->req.request_id);
+    snprintf(w->slot->request_id, sizeof w->slot->request_id, "%s", job->req.request_id);
+    atomic_store_explicit(&w->slot->busy_since_ms, job->began_ns / 1000000, memory_order_relaxed);
+    if (!e) {
+        db_begin(db, fd);
+        if (route_begin(&job->call, &e)) {
+            pool->kept[pool->kept_count++] = job;
+            return;
+        }
+    }
+    end_job(pool, job, e, w);
+}
 
+/* nginx closes its side when its client has left: work would only keep others waiting. */
+static bool client_left(const struct job *job) {
+    struct pollfd look = {.fd = job->fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0 && look.revents;
+}
+
+/* Whether so many writers of this host are in a transaction of that domain already that another would be one too many:
+ * half of them at most, so that the others are there for other concerts. */
+static bool has_no_turn(const struct worker *w, uint64_t domain) {
+    const struct stats *stats = w->stats;
+    uint64_t in = 0, share = stats->writers > 1 ? stats->writers / 2 : 1;
+    if (!domain || !w->writer) return false;
+    for (uint64_t i = stats->workers - stats->writers; i < stats->workers; i++)
+        in += &stats->worker[i] != w->slot && stats_get(&stats->worker[i].domain) == domain;
+    return in >= share;
+}
+
+/* The first that is kept, and those behind it that belong to it; they leave the list. Those whose client has left are
+ * dropped, and those whose domain has no turn stay. */
+static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, struct job **group_r) {
+    size_t n = 0, rest = 0;
+    uint64_t now_ns = clock_mono_ns(), stuck = 0;
+    for (size_t i = 0; i < pool->kept_count; i++) {
+        struct job *job = pool->kept[i];
+        const struct batch_request *r = &job->call.write;
+        uint64_t domain = batch_domain(r);
+        bool fits = n > 0 && batch_together(&group_r[0]->call.write, r);
+        for (size_t k = 1; k < n && fits; k++) fits = !user_id_equal(group_r[k]->call.write.user, r->user);
+        if (n == 0 && domain && domain == stuck) {
+            pool->kept[rest++] = job;
+        } else if (n == 0 && client_left(job)) {
+            end_job(pool, job, E_CLIENT_GONE, w);
+        } else if (n == 0 && has_no_turn(w, domain)) {
+            stuck = domain;
+            /* Kept for a while, and while there is room for others. */
+            if (now_ns - job->began_ns < KEPT_MS_MAX * UINT64_C(1000000) && pool->free_count >= pool->size / 4) {
+                pool->kept[rest++] = job;
+                continue;
+            }
+            enum err e;
+            job->call.write.outcome = E_BUSY;
+            route_end(&job->call, &e);
+            end_job(pool, job, e, w);
+        } else if (n == 0 || (fits && !client_left(job))) {
+            group_r[n++] = job;
+        } else if (fits) {
+            end_job(pool, job, E_CLIENT_GONE, w);
+        } else {
+            pool->kept[rest++] = job;
+        }
+    }
+    pool->kept_count = rest;
+    return n;
+}
+
+/* Runs what is kept, group by group, as far as there is a turn. */
+static void run_kept(struct pool_of_jobs *pool, struct db *db, const struct worker *w) {
+    struct job *group[BATCH_MAX];
+    struct batch_request *write[BATCH_MAX];
+    for (size_t n; (n = take_group(pool, w, group)) > 0;) {
+        for (size_t i = 0; i < n; i++) write[i] = &group[i]->call.write;
+        atomic_store(&w->slot->domain, batch_domain(write[0]));
+        db_begin(db, -1);
+        batch_run(db, w->conf, write, n);
+        atomic_store(&w->slot->domain, 0);
+        stats_add(&w->slot->batches, 1);
+        stats_add(&w->slot->batched, n);
+        for (size_t i = 0; i < n; i++) {
+            enum err e;
+            route_end(&group[i]->call, &e);
+            end_job(pool, group[i], e, w);
+        }
+        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
+    }
+}
+
+static bool make_jobs(struct pool_of_jobs *pool, size_t size) {
+    pool->size = size;
+    pool->job = calloc(size, sizeof *pool->job);
+    pool->free = calloc(size, sizeof *pool->free);
+    pool->kept = calloc(size, sizeof *pool->kept);
+    if (!pool->job || !pool->free || !pool->kept) return false;
+    for (size_t i = size; i-- > 0;) {
+        FCGX_InitRequest(&pool->job[i].fcgi, -1, 0);
+        pool->free[pool->free_count++] = &pool->job[i];
+    }
+    return true;
+}
+
+static void free_jobs(struct pool_of_jobs *pool) {
+    for (size_t i = 0; i < pool->size; i++) resp_free(&pool->job[i].resp);
+    free(pool->job);
+    free(pool->free);
+    free(pool->kept);
+}
+
+static void set_signals(sigset_t *waiting_r) {
+    sigset_t blocked;
+    struct sigaction term = {.sa_handler = on_term}, ignore = {.sa_handler = SIG_IGN};
     sigfillset(&blocked);
     sigprocmask(SIG_SETMASK, &blocked, NULL);
-    sigemptyset(&waiting);
-    FCGX_Init();
-    FCGX_InitRequest(&fcgi, -1, 0);
-    /* After FCGX_Init, which has its own ideas of signals. */
-    struct sigaction term = {.sa_handler = on_term}, ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(waiting_r);
     sigaction(SIGTERM, &term, NULL);
     sigaction(SIGINT, &ignore, NULL); /* a terminal's Ctrl-C is for the master */
     sigaction(SIGHUP, &ignore, NULL);
     sigaction(SIGPIPE, &ignore, NULL);
     sigaction(SIGUSR1, &ignore, NULL);
+}
 
+/* How many requests until it leaves. */
+static uint64_t share_of(const struct conf *conf) {
+    uint16_t jitter;
+    ids_random(&jitter, sizeof jitter);
+    return conf->max_requests ? conf->max_requests + conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
+}
+
+static void serve(struct pool_of_jobs *pool, int epoll_fd, const sigset_t *waiting, struct db *db, const struct worker *w) {
+    uint64_t share = share_of(w->conf);
+    while (pool->kept_count || (!stop && !stats_get(&w->slot->leave) && share > 0)) {
+        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
+        bool leaving = stop || stats_get(&w->slot->leave) || share == 0;
+        int wait_ms = pool->kept_count ? TURN_MS : 1000;
+        /* Now and then not eager: a worker whose master was killed is told by TERM alone. */
+        int fd = leaving || pool->free_count == 0 ? -1 : next_connection(epoll_fd, w->listen_fd, waiting, share % 64 != 0, wait_ms);
+        if (fd < 0 && (leaving || pool->free_count == 0) && pool->kept_count) clock_sleep_ms(TURN_MS);
+        while (fd >= 0) {
+            begin_job(pool, fd, db, w);
+            share -= share > 0;
+            bool more = w->writer && share > 0 && pool->free_count;
+            fd = more ? accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+        }
+        run_kept(pool, db, w);
+        if (!pool->kept_count) atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
+    }
+}
+
+int worker_run(const struct worker *w) {
+    struct pool_of_jobs pool = {0};
+    sigset_t waiting;
+    struct db *db = db_new(w->conf);
+    if (!db) return 1;
+    db_count_in(db, &w->slot->database);
+    db_limit_idle(db, IDLE_TRANSACTION_S);
+    atomic_store(&w->slot->started_ms, clock_mono_ms());
+    FCGX_Init();
+    set_signals(&waiting); /* after FCGX_Init, which has its own ideas of signals */
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE}; /* one wakes, not all */
-    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event)) {
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) || !make_jobs(&pool, w->writer ? w->conf->batch_max : 1)) {
         log_line(LOG_L_ERROR, "epoll: %s", strerror(errno));
         return 1;
     }
-    uint16_t jitter;
-    ids_random(&jitter, sizeof jitter);
-    uint64_t share = w->conf->max_requests ? w->conf->max_requests + w->conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
-
-    while (!stop && !stats_get(&w->slot->leave) && share > 0) {
-        atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
-        /* Now and then not: a worker whose master was killed is told by TERM alone. */
-        int fd = next_connection(epoll_fd, w->listen_fd, &waiting, share % 64 != 0);
-        if (fd < 0) continue;
-        set_timeout(fd, SO_RCVTIMEO, w->conf->client_timeout_ms);
-        fcgi.ipcFd = fd;
-        fcgi.keepConnection = 1; /* else FCGX_Accept_r would close our fd */
-        if (FCGX_Accept_r(&fcgi) < 0) continue;
-        struct call call = {.req = &req, .resp = &resp, .db = db, .conf = w->conf, .board = w->board, .stats = w->stats, .keys = w->keys};
-        answer(&fcgi, &call, &req, w);
-        FCGX_Finish_r(&fcgi);
-        log_request(NULL);
-        atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
-        share--;
-    }
-    resp_free(&resp);
+    serve(&pool, epoll_fd, &waiting, db, w);
+    free_jobs(&pool);
     db_free(db);
     close(epoll_fd);
     return 0;

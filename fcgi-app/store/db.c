@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <mysql.h>
@@ -43,18 +44,12 @@ static const struct {
 #undef STMT
 };
 
-/* What the last failure left behind. */
-enum outcome {
-    DONE,    /* nothing to run again */
-    AGAIN,   /* the server undid or refused it; the transaction may be run again */
-    LOST,    /* no connection any more, and nothing of the transaction was kept */
-    UNKNOWN, /* no connection any more, and COMMIT may have been on its way */
-};
-
 #define TRIES_MAX 5
 #define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
+#define COLUMN_NAME_SIZE 32
+#define ARGS_MAX 20
 #define RAN_MAX 16
 
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
@@ -62,6 +57,7 @@ typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool i
 struct db_row {
     size_t columns;
     struct {
+        char name[COLUMN_NAME_SIZE];
         bool text;
         union {
             uint64_t u64;
@@ -80,8 +76,9 @@ struct db {
     char password[256];
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *prepared[STMT_COUNT];
-    enum outcome outcome;
+    enum db_outcome outcome;
     bool keyed;
+    unsigned idle_s; /* 0: no limit */
     bool begun; /* a statement of the request has been run */
     int client_fd;
     unsigned error_number;
@@ -115,6 +112,31 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 }
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
+
+const char *db_row_result(const struct db_row *row) { return row->columns ? row->column[0].name : ""; }
+
+size_t db_row_column(const struct db_row *row, const char *name) {
+    size_t i = 0;
+    while (i < row->columns && strcmp(row->column[i].name, name) != 0) i++;
+    assert(i < row->columns);
+    return i;
+}
+
+uint64_t db_get_u64(const struct db_row *row, const char *name) { return db_row_u64(row, db_row_column(row, name)); }
+
+int64_t db_get_i64(const struct db_row *row, const char *name) { return db_row_i64(row, db_row_column(row, name)); }
+
+const char *db_get_text(const struct db_row *row, const char *name) { return db_row_text(row, db_row_column(row, name), NULL); }
+
+bool db_get_bytes(const struct db_row *row, const char *name, void *bytes_r, size_t len) {
+    size_t has;
+    const char *bytes = db_row_text(row, db_row_column(row, name), &has);
+    if (has != len) return false;
+    memcpy(bytes_r, bytes, len);
+    return true;
+}
+
+bool db_get_null(const struct db_row *row, const char *name) { return db_row_null(row, db_row_column(row, name)); }
 
 const char *db_trouble_name(enum db_trouble trouble) {
     static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
@@ -197,19 +219,19 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
     if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
         number == ER_NO_PROCEDURE) {
         /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
-        db->outcome = AGAIN;
+        db->outcome = DB_AGAIN;
         count_trouble(db, DB_RUN_AGAIN);
         log_line(number == ER_NO_PROCEDURE ? LOG_L_WARNING : LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
         return E_BUSY;
     }
     if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
-        db->outcome = lost && may_have_committed ? UNKNOWN : LOST;
-        count_trouble(db, db->outcome == UNKNOWN ? DB_OUTCOME_UNKNOWN : DB_LOST);
-        log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == UNKNOWN ? ", outcome not known" : "", number, text);
+        db->outcome = lost && may_have_committed ? DB_MAY_BE_KEPT : DB_NOTHING_KEPT;
+        count_trouble(db, db->outcome == DB_MAY_BE_KEPT ? DB_OUTCOME_UNKNOWN : DB_LOST);
+        log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == DB_MAY_BE_KEPT ? ", outcome not known" : "", number, text);
         disconnect(db); /* and with it `text` */
         return E_DATABASE_UNAVAILABLE;
     }
-    db->outcome = DONE;
+    db->outcome = DB_DONE;
     count_trouble(db, DB_FAILED);
     log_line(LOG_L_ERROR, "%s: %u %s", what, number, text);
     db_rollback(db);
@@ -248,6 +270,11 @@ static bool connected(struct db *db) {
              " innodb_lock_wait_timeout = %" PRIu64,
              db->conf->lock_wait_s);
     mysql_options(m, MYSQL_INIT_COMMAND, init);
+    if (db->idle_s) {
+        snprintf(init, sizeof init, "/*M! SET SESSION idle_transaction_timeout = %u */", db->idle_s);
+        mysql_options(m, MYSQL_INIT_COMMAND, init);
+    }
+    mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION group_concat_max_len = 1000000");
     mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
     const struct conf *c = db->conf;
     bool tcp = *c->database_host;
@@ -267,6 +294,11 @@ static bool connected(struct db *db) {
     db->mysql = m;
     if (db->stats) count(&db->stats->connections, 1);
     return true;
+}
+
+void db_limit_idle(struct db *db, unsigned seconds) {
+    db->idle_s = seconds;
+    disconnect(db);
 }
 
 void db_begin(struct db *db, int client_fd) {
@@ -290,7 +322,7 @@ static enum err first_statement(struct db *db) {
 
 enum err db_prepare(struct db *db, enum stmt id) {
     if (!connected(db)) {
-        db->outcome = DONE;
+        db->outcome = DB_DONE;
         return E_DATABASE_UNAVAILABLE;
     }
     if (db->prepared[id]) return E_OK;
@@ -319,6 +351,7 @@ static bool bind_row(struct db *db, MYSQL_STMT *s) {
         enum enum_field_types t = fields[i].type;
         bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_SHORT ||
                       t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL || t == MYSQL_TYPE_DOUBLE;
+        snprintf(row->column[i].name, COLUMN_NAME_SIZE, "%s", fields[i].name);
         row->column[i].text = !number;
         row->column[i].bytes = row->column[i].buffer;
         bind[i].is_null = &row->column[i].null;
@@ -380,7 +413,7 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
             int got;
             while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
                 if (!complete_row(&db->row, s)) return CR_LEAST;
-                if (call && first) *code_r = code_of(&db->row);
+                if (call && first && strcmp(db_row_result(&db->row), "code") == 0) *code_r = code_of(&db->row);
                 first = false;
                 if (each) each(ctx, &db->row);
             }
@@ -421,7 +454,7 @@ static unsigned fault_after(struct db *db, enum stmt id) {
 
 static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx, uint64_t *affected_r) {
     MYSQL_STMT *s = db->prepared[id];
-    MYSQL_BIND bind[16] = {0};
+    MYSQL_BIND bind[ARGS_MAX] = {0};
     if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {
         log_line(LOG_L_ERROR, "%s: %zu parameters given", stmts[id].name, nargs);
         return E_INTERNAL;
@@ -489,7 +522,15 @@ void db_rollback(struct db *db) {
     if (db->mysql && mysql_rollback(db->mysql)) disconnect(db);
 }
 
-static void back_off(unsigned tried) {
+void db_attempt(struct db *db) { db->outcome = DB_DONE; }
+
+enum db_outcome db_outcome(const struct db *db) { return db->outcome; }
+
+void db_count_retry(struct db *db) {
+    if (db->stats) count(&db->stats->retries, 1);
+}
+
+void db_back_off(unsigned tried) {
     uint16_t r = (uint16_t)(clock_mono_ns() >> 4);
     clock_sleep_ms(1 + r % (2u << tried));
 }
@@ -499,20 +540,20 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
     enum err e;
     db->keyed = keyed;
     for (unsigned tried = 1;; tried++) {
-        db->outcome = DONE;
+        db->outcome = DB_DONE;
         e = work(ctx);
-        if (db->outcome == DONE) break;
-        if (db->outcome == AGAIN) db_rollback(db);
-        if (db->outcome == UNKNOWN) break;
+        if (db->outcome == DB_DONE) break;
+        if (db->outcome == DB_AGAIN) db_rollback(db);
+        if (db->outcome == DB_MAY_BE_KEPT) break;
         if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) break;
-        if (db->stats) count(&db->stats->retries, 1);
-        if (db->outcome == AGAIN) back_off(tried);
+        db_count_retry(db);
+        if (db->outcome == DB_AGAIN) db_back_off(tried);
     }
     db->keyed = false;
     return e;
 }
 
-bool db_outcome_unknown(const struct db *db) { return db->outcome == UNKNOWN; }
+bool db_outcome_unknown(const struct db *db) { return db->outcome == DB_MAY_BE_KEPT; }
 
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
     if (value_size) *value_r = 0;

@@ -42,6 +42,17 @@ int64_t db_row_i64(const struct db_row *row, size_t column);
 /* NUL-terminated. */
 const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r);
 size_t db_row_columns(const struct db_row *row);
+/* A result's name: that of its first column, by which the results of one CALL are told apart. */
+const char *db_row_result(const struct db_row *row);
+/* The column of that name. There is one: which columns a statement has is ours to know, so it is asserted. */
+size_t db_row_column(const struct db_row *row, const char *name);
+/* By name. NULL reads as 0 or "". */
+uint64_t db_get_u64(const struct db_row *row, const char *name);
+int64_t db_get_i64(const struct db_row *row, const char *name);
+const char *db_get_text(const struct db_row *row, const char *name);
+/* Copies exactly `len` bytes; false when the column has another length. */
+bool db_get_bytes(const struct db_row *row, const char *name, void *bytes_r, size_t len) MUST_USE;
+bool db_get_null(const struct db_row *row, const char *name);
 
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
@@ -60,7 +71,12 @@ void db_free(struct db *db);
  * A request without statements costs neither. */
 void db_begin(struct db *db, int client_fd);
 
-/* Runs one statement. Of a CALL the first column is `code`: E_OK for OK, JOINED and ALREADY_IN, otherwise
+/* From now on a transaction of this handle that waits idle for its next statement longer than so many seconds is undone
+ * by the server, with its locks: a process that was frozen in the middle of one stops nobody for longer. (MariaDB;
+ * MySQL has no such limit.) */
+void db_limit_idle(struct db *db, unsigned seconds);
+
+/* Runs one statement. Of a CALL whose first column is `code`, it is the result: E_OK for OK, JOINED and ALREADY_IN, otherwise
  * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
  * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
@@ -78,6 +94,21 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
 typedef enum err db_work_fn(void *ctx);
 enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
 bool db_outcome_unknown(const struct db *db);
+
+/* What an attempt at a transaction has come to, for who runs one without db_transaction (batch/batch.c). */
+enum db_outcome {
+    DB_DONE,          /* nothing to run again */
+    DB_AGAIN,         /* the server undid or refused it; the transaction may be run again */
+    DB_NOTHING_KEPT,  /* no connection any more, and nothing of the transaction was kept */
+    DB_MAY_BE_KEPT,   /* no connection any more, and COMMIT may have been on its way */
+};
+/* A new attempt: what was forgotten of the last one. */
+void db_attempt(struct db *db);
+enum db_outcome db_outcome(const struct db *db);
+/* Waits before the next attempt: a little longer each time, never twice alike. */
+void db_back_off(unsigned tried);
+/* One more run of the same work, for statistics. */
+void db_count_retry(struct db *db);
 
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);

@@ -378,7 +378,7 @@ static void board_lists_queues_with_titles(void) {
 
 static void nginx_errors_are_counted_once(void) {
     char path[] = "/tmp/boxoffice-unit-XXXXXX", next[64];
-    struct stats *stats = stats_create(1);
+    struct stats *stats = stats_create(1, 0);
     int fd = mkstemp(path);
     CU_ASSERT_FATAL(stats != NULL && fd >= 0);
 #define NOTE(text) CU_ASSERT_EQUAL(write(fd, text, sizeof text - 1), (ssize_t)sizeof text - 1)
