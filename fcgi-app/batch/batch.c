@@ -90,6 +90,8 @@ static bool run_together(struct db *db, struct group *g, const struct sale_terms
         enum err e = attempt(db, g, terms);
         enum db_outcome outcome = db_outcome(db);
         if (!e) return true;
+        /* What is left of it must not be committed by the next one's beginning. */
+        if (outcome == DB_AGAIN) db_rollback(db);
         bool own = e == E_INTERNAL || e == E_IDEMPOTENCY_IN_PROGRESS;
         if (g->count > 1 && (own || (outcome == DB_AGAIN && tried == 2))) return false;
         set_all(g, e);

@@ -176,6 +176,16 @@ static enum err tell_place(struct call *call) {
     return e ? e : not_admitted(call, &place);
 }
 
+/* The code that a stored problem bears, for statistics. */
+static enum err code_in(const char *problem, size_t len) {
+    static const char mark[] = "\"code\":\"";
+    const char *at = memmem(problem, len, mark, sizeof mark - 1);
+    if (!at) return E_INTERNAL;
+    at += sizeof mark - 1;
+    const char *end = memchr(at, '"', len - (size_t)(at - problem));
+    return end ? err_by_name(at, (size_t)(end - at)) : E_INTERNAL;
+}
+
 static enum err take_replay(struct call *call) {
     resp_bytes(call->resp, call->idem.status, call->idem.status < 400 ? "application/json" : "application/problem+json", call->idem.body,
                call->idem.body_len);
@@ -272,7 +282,8 @@ void route_end(struct call *call, enum err *outcome_r) {
     enum err e = *outcome_r = r->outcome;
     bool kept = call->answered && outcome_is_kept(e);
     if (e == E_REPLAYED) {
-        *outcome_r = e = take_replay(call);
+        *outcome_r = call->idem.status < 400 ? E_OK : code_in(call->idem.body, call->idem.body_len);
+        e = take_replay(call);
     } else if (kept) {
         if (!e && new_id(r)) resp_put_id(call->resp, new_id(r));
         e = E_OK; /* its problem has been made, too */

@@ -101,14 +101,14 @@ static void log_answer(const struct call *call, enum err e, uint64_t took_us) {
 static void end_job(struct pool_of_jobs *pool, struct job *job, enum err e, const struct worker *w) {
     log_request(job->req.request_id);
     if (e != E_CLIENT_GONE) send_answer(&job->fcgi, &job->resp, w->conf->client_timeout_ms);
-    job->fcgi.keepConnection = 1;
-    FCGX_Finish_r(&job->fcgi);
-    close(job->fd);
-    job->fcgi.ipcFd = -1;
     uint64_t took_us = (clock_mono_ns() - job->began_ns) / 1000;
     stats_request(w->slot, route_number(&job->call), e, took_us);
     log_answer(&job->call, e, took_us);
     log_request(NULL);
+    job->fcgi.keepConnection = 1;
+    FCGX_Finish_r(&job->fcgi);
+    close(job->fd);
+    job->fcgi.ipcFd = -1;
     pool->free[pool->free_count++] = job;
 }
 

@@ -404,11 +404,23 @@ static enum err code_of(const struct db_row *row) {
     return err_by_name(code, len);
 }
 
+/* What went wrong with a statement: never 0. An error among rows that are being read is noted by the client library at
+ * the connection alone. */
+static unsigned number_of(const struct db *db, MYSQL_STMT *s) {
+    unsigned number = mysql_stmt_errno(s);
+    if (!number) number = mysql_errno(db->mysql);
+    return number ? number : CR_LEAST;
+}
+
+static const char *text_of(const struct db *db, MYSQL_STMT *s) {
+    return mysql_stmt_errno(s) || !db->mysql ? mysql_stmt_error(s) : mysql_error(db->mysql);
+}
+
 /* Reads all results of an executed statement. 0, or the number of the error. */
 static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx, enum err *code_r) {
     for (;;) {
         if (mysql_stmt_field_count(s) > 0) {
-            if (!bind_row(db, s)) return mysql_stmt_errno(s) ? mysql_stmt_errno(s) : CR_LEAST;
+            if (!bind_row(db, s)) return number_of(db, s);
             bool first = true;
             int got;
             while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
@@ -417,12 +429,12 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
                 first = false;
                 if (each) each(ctx, &db->row);
             }
-            if (got != MYSQL_NO_DATA) return mysql_stmt_errno(s);
+            if (got != MYSQL_NO_DATA) return number_of(db, s);
             mysql_stmt_free_result(s);
         }
         if (!call) return 0;
         int more = mysql_stmt_next_result(s);
-        if (more > 0) return mysql_stmt_errno(s);
+        if (more > 0) return number_of(db, s);
         if (more < 0) return 0;
     }
 }
@@ -478,14 +490,14 @@ static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct 
     bool commits = stmts[id].kind == WRITE && !db->keyed;
     enum err code = E_OK;
     unsigned number = fault_before(db, id);
-    if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s))) number = mysql_stmt_errno(s);
+    if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s))) number = number_of(db, s);
     if (!number) {
         if (affected_r) *affected_r = mysql_stmt_affected_rows(s);
         number = read_results(db, s, call, each, ctx, &code);
     }
     if (!number) number = fault_after(db, id);
     forget_long_columns(&db->row);
-    if (number) return failed(db, number, mysql_stmt_error(s), stmts[id].name, commits);
+    if (number) return failed(db, number, text_of(db, s), stmts[id].name, commits);
     return code;
 }
 

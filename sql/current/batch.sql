@@ -235,18 +235,19 @@ BEGIN
                      no_show_total = JSON_VALUE(p_queue, '$[5]'), event_seq = JSON_VALUE(p_queue, '$[6]')
      WHERE concert_id = p_concert;
   END IF;
-  IF p_new_places IS NOT NULL THEN
-    INSERT INTO place (concert_id, number, user_id, state, live, join_seq, joined_active, joined_at_ms, admitted_at_ms, claimed_at_ms, expires_at_ms)
-    SELECT p_concert, j.n, UNHEX(j.u), j.s, 1, j.e, j.a, p_now, IF(j.a, p_now, NULL), IF(j.a, p_now, NULL), NULLIF(j.t, 0)
-      FROM JSON_TABLE(p_new_places, '$[*]' COLUMNS (n BIGINT UNSIGNED PATH '$[0]', u CHAR(32) PATH '$[1]', s VARCHAR(16) PATH '$[2]',
-             e BIGINT UNSIGNED PATH '$[3]', a TINYINT PATH '$[4]', t BIGINT UNSIGNED PATH '$[5]')) j;
-  END IF;
+  -- Before the new ones: whose pass has ended may join again in the same batch, and has one live place.
   IF p_places IS NOT NULL THEN
     UPDATE JSON_TABLE(p_places, '$[*]' COLUMNS (n BIGINT UNSIGNED PATH '$[0]', s VARCHAR(16) PATH '$[1]', l TINYINT PATH '$[2]',
              a BIGINT UNSIGNED PATH '$[3]', c BIGINT UNSIGNED PATH '$[4]', t BIGINT UNSIGNED PATH '$[5]', e BIGINT UNSIGNED PATH '$[6]')) j
       STRAIGHT_JOIN place p ON p.concert_id = p_concert AND p.number = j.n
       SET p.state = j.s, p.live = NULLIF(j.l, 0), p.admitted_at_ms = NULLIF(j.a, 0), p.claimed_at_ms = NULLIF(j.c, 0),
           p.expires_at_ms = NULLIF(j.t, 0), p.ended_at_ms = NULLIF(j.e, 0);
+  END IF;
+  IF p_new_places IS NOT NULL THEN
+    INSERT INTO place (concert_id, number, user_id, state, live, join_seq, joined_active, joined_at_ms, admitted_at_ms, claimed_at_ms, expires_at_ms)
+    SELECT p_concert, j.n, UNHEX(j.u), j.s, 1, j.e, j.a, p_now, IF(j.a, p_now, NULL), IF(j.a, p_now, NULL), NULLIF(j.t, 0)
+      FROM JSON_TABLE(p_new_places, '$[*]' COLUMNS (n BIGINT UNSIGNED PATH '$[0]', u CHAR(32) PATH '$[1]', s VARCHAR(16) PATH '$[2]',
+             e BIGINT UNSIGNED PATH '$[3]', a TINYINT PATH '$[4]', t BIGINT UNSIGNED PATH '$[5]')) j;
   END IF;
   IF p_queue_events IS NOT NULL THEN
     INSERT INTO queue_event (concert_id, seq, kind, number, value, at_ms)

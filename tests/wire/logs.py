@@ -46,7 +46,7 @@ def slow_requests_are_warnings_with_their_statements():
     thread.join()
     told = lines_of(joins[0], "short")
     slow = [line for line in told if " warning " in line]
-    assert len(slow) == 1 and re.search(r"POST /api/v1/concerts/\d+/queue 201 OK \d+ us, slow: QUEUE_JOIN \d{6,} us", slow[0]), told
+    assert len(slow) == 1 and re.search(r"POST /api/v1/concerts/\d+/queue 201 OK \d+ us, slow: BATCH_LOAD \d{6,} us, BATCH_STORE \d+ us", slow[0]), told
 
 
 @test
