@@ -16,13 +16,13 @@ static const struct {
     bool keyed;    /* takes a key */
     bool repeated; /* does no harm when run again without one */
 } ops[OPS] = {
-    {"join", STMT_QUEUE_JOIN, true, true},
-    {"hold", STMT_RESERVATION_HOLD, true, false},
-    {"pay", STMT_RESERVATION_PAY, true, false},
-    {"charge", STMT_ACCOUNT_CHARGE, true, false},
-    {"cancel", STMT_RESERVATION_CANCEL, true, false},
-    {"release", STMT_RESERVATION_RELEASE, false, false},
-    {"leave", STMT_QUEUE_LEAVE, false, true},
+    {"join", STMT_BATCH_LOAD, true, true},
+    {"hold", STMT_BATCH_LOAD, true, false},
+    {"pay", STMT_BATCH_LOAD, true, false},
+    {"charge", STMT_BATCH_LOAD, true, false},
+    {"cancel", STMT_BATCH_LOAD, true, false},
+    {"release", STMT_BATCH_LOAD, false, false},
+    {"leave", STMT_BATCH_LOAD, false, true},
 };
 
 struct buyer {
@@ -57,7 +57,7 @@ static enum err work(void *ctx) {
     case LEAVE: e = queue_leave(db, board, &b->token); break;
     case OPS: break;
     }
-    return e || !idem ? e : idem_store(db, b->cred.user, idem, 201, "{}", 2);
+    return e;
 }
 
 /* Somebody for whom the operation is the next thing to do. */
@@ -142,13 +142,13 @@ void every_fault_has_one_outcome(void) {
         for (int keyed = 0; keyed <= ops[op].keyed; keyed++)
             for (int store = 0; store <= keyed; store++)
                 for (enum db_fault_kind kind = DB_FAULT_CUT_BEFORE; kind < DB_FAULT_KINDS; kind++)
-                    one_fault(op, keyed, store ? STMT_IDEM_STORE : ops[op].at, kind, c, f, ++cases);
+                    one_fault(op, keyed, store ? STMT_BATCH_STORE : ops[op].at, kind, c, f, ++cases);
     printf("# %u fault cases\n", cases);
     /* Each has been counted for what it was: half of the cases cut the connection. */
     CU_ASSERT(unknowns > 0 && stats.trouble[DB_OUTCOME_UNKNOWN] == unknowns);
     CU_ASSERT(stats.trouble[DB_RUN_AGAIN] >= cases / 2 && stats.trouble[DB_LOST] + unknowns >= cases / 2);
     CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 && stats.trouble[DB_UNREACHABLE] == 0);
-    CU_ASSERT(stats.runs[STMT_QUEUE_JOIN] > 0 && stats.time_us[STMT_QUEUE_JOIN] > 0);
+    CU_ASSERT(stats.runs[STMT_BATCH_LOAD] > 0 && stats.time_us[STMT_BATCH_LOAD] > 0);
     db_count_in(db, NULL);
     CU_ASSERT_EQUAL(audit(true), 0);
 }

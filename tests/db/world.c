@@ -57,6 +57,97 @@ bool start_database(void) {
     return ready && conf_load(path, &conf, why, sizeof why);
 }
 
+/* --- requests --- */
+
+const char *kept_answer = "{\"id\":0,\"more\":1}";
+
+static void keep(struct batch_request *r, int *status_r, const char **body_r, size_t *len_r) {
+    *status_r = r->outcome ? err_status(r->outcome) : 201;
+    *body_r = r->outcome ? "{}" : kept_answer;
+    *len_r = strlen(*body_r);
+}
+
+struct batch_request request_of(enum batch_kind kind, const struct cred *cred, const struct token *token, struct idem *idem) {
+    struct batch_request r = {.kind = kind, .idem = idem, .answer = keep, .by_key = cred != NULL};
+    if (cred) r.cred = *cred;
+    r.user = cred ? cred->user : token->user;
+    if (token) r.concert = token->concert;
+    if (token) r.number = token->number;
+    return r;
+}
+
+enum err queue_join(struct db *at, const struct board *b, const struct conf *with, const struct cred *cred, struct concert_id c, struct idem *idem,
+                    struct place *place_r, bool *already_r) {
+    struct batch_request r = request_of(BATCH_JOIN, cred, NULL, idem);
+    r.concert = c;
+    enum err e = batch_run_one(at, with, &r);
+    *place_r = (struct place){.concert = c, .user = cred->user, .ahead = r.already ? UINT64_MAX : r.ahead};
+    *already_r = r.already;
+    if (e) return e;
+    queue_joined(b, &r.place, place_r);
+    return r.already && place_r->state == PLACE_WAITING ? queue_ahead(at, b, place_r) : E_OK;
+}
+
+enum err queue_leave(struct db *at, const struct board *b, const struct token *token) {
+    struct batch_request r = request_of(BATCH_LEAVE, NULL, token, NULL);
+    (void)b;
+    return batch_run_one(at, &conf, &r);
+}
+
+enum err reservation_hold(struct db *at, const struct conf *with, const struct token *token, struct performance_id f,
+                          const struct seat_numbers *seats, struct idem *idem, struct reservation *reservation_r, struct seat_numbers *taken_r) {
+    struct batch_request r = request_of(BATCH_HOLD, NULL, token, idem);
+    r.performance = f;
+    r.seats = *seats;
+    enum err e = batch_run_one(at, with, &r);
+    reservation_of(&r.held, reservation_r);
+    *taken_r = r.taken;
+    return e;
+}
+
+enum err reservation_pay(struct db *at, const struct cred *cred, const struct token *token, struct reservation_id id, struct idem *idem,
+                         struct payment *payment_r) {
+    struct batch_request r = request_of(BATCH_PAY, cred, token, idem);
+    r.reservation = id;
+    enum err e = batch_run_one(at, &conf, &r);
+    *payment_r = (struct payment){.id = r.payment, .reservation = id, .amount_minor = r.held.amount_minor, .balance_minor = r.balance_minor};
+    return e;
+}
+
+enum err reservation_release(struct db *at, const struct cred *cred, struct reservation_id id) {
+    struct batch_request r = request_of(BATCH_RELEASE, cred, NULL, NULL);
+    r.reservation = id;
+    return batch_run_one(at, &conf, &r);
+}
+
+enum err reservation_cancel(struct db *at, const struct conf *with, const struct cred *cred, struct reservation_id id, struct idem *idem,
+                            struct reservation *reservation_r) {
+    struct batch_request r = request_of(BATCH_CANCEL, cred, NULL, idem);
+    r.reservation = id;
+    enum err e = batch_run_one(at, with, &r);
+    if (!e) reservation_of(&r.held, reservation_r);
+    return e;
+}
+
+enum err account_charge(struct db *at, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r,
+                        uint64_t *balance_minor_r) {
+    struct batch_request r = request_of(BATCH_CHARGE, cred, NULL, idem);
+    r.amount_minor = amount_minor;
+    enum err e = batch_run_one(at, &conf, &r);
+    *charge_r = r.charged_id;
+    *balance_minor_r = r.balance_minor;
+    return e;
+}
+
+enum err account_create(struct db *at, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]) {
+    struct cred cred;
+    account_new(&cred, access_key_r);
+    *id_r = cred.user;
+    struct batch_request r = request_of(BATCH_SIGN_UP, &cred, NULL, NULL);
+    r.name = name;
+    return batch_run_one(at, &conf, &r);
+}
+
 /* --- short hands --- */
 
 struct cred user(const char *name) {

@@ -3,6 +3,7 @@
 #define WORLD_H
 
 #include "batch/account.h"
+#include "batch/batch.h"
 #include "board/board.h"
 #include "store/concert.h"
 #include "batch/queue.h"
@@ -15,6 +16,24 @@ extern struct board *board; /* empty: places are told from the database */
 /* A private database, not yet migrated; conf is filled in with it. */
 bool start_database(void);
 void stop_database(void);
+
+/* One request each, run alone, as a worker does it; with a key, the answer that is kept is 201 and kept_answer, whose first
+ * member is a new id. */
+extern const char *kept_answer;
+enum err queue_join(struct db *db, const struct board *board, const struct conf *conf, const struct cred *cred, struct concert_id concert,
+                    struct idem *idem, struct place *place_r, bool *already_r);
+enum err queue_leave(struct db *db, const struct board *board, const struct token *token);
+enum err reservation_hold(struct db *db, const struct conf *conf, const struct token *token, struct performance_id performance,
+                          const struct seat_numbers *seats, struct idem *idem, struct reservation *reservation_r, struct seat_numbers *taken_r);
+enum err reservation_pay(struct db *db, const struct cred *cred, const struct token *token, struct reservation_id id, struct idem *idem,
+                         struct payment *payment_r);
+enum err reservation_release(struct db *db, const struct cred *cred, struct reservation_id id);
+enum err reservation_cancel(struct db *db, const struct conf *conf, const struct cred *cred, struct reservation_id id, struct idem *idem,
+                            struct reservation *reservation_r);
+enum err account_charge(struct db *db, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r, uint64_t *balance_minor_r);
+enum err account_create(struct db *db, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]);
+/* The same as requests, to be put into groups. */
+struct batch_request request_of(enum batch_kind kind, const struct cred *cred, const struct token *token, struct idem *idem);
 
 /* Each of these must succeed. */
 struct cred user(const char *name);
