@@ -42,6 +42,32 @@ static void times_round_trip(void) {
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
 }
 
+/* Each part of a time is in its own bounds, and a day is one of its month. */
+static void times_are_strict(void) {
+    static const char *const good[] = {"2028-02-29T00:00:00Z", "2000-02-29T23:59:59Z", "2031-12-31T23:59:59.999999999Z",
+                                       "2027-01-01t11:00:00z", "2027-01-01T11:00:00+23:59", "2027-01-01T11:00:00-23:59",
+                                       "9999-12-31T23:59:59.999Z", "1970-01-01T01:00:00+01:00"};
+    static const char *const bad[] = {
+        "2031-02-29T00:00:00Z", "2031-02-31T00:00:00Z", "2100-02-29T00:00:00Z", "2031-04-31T00:00:00Z", "2031-00-10T00:00:00Z",
+        "2031-01-00T00:00:00Z", "2031-01-32T00:00:00Z", "2031-01-01T24:00:00Z", "2031-01-01T25:00:00Z", "2031-01-01T00:60:00Z",
+        "2031-01-01T00:00:60Z", "2031-01-01T23:59:60Z", "2031-01-01T00:00:00+24:00", "2031-01-01T00:00:00+99:99",
+        "2031-01-01T00:00:00+00:60", "2031-01-01T00:00:00+0:00", "2031-01-01T00:00:00+0000", "2031-01-01T00:00:00+ 1:00",
+        "2031-01-01T00:00:00.Z", "2031-01-01T00:00:00,5Z", "2031-1-01T00:00:00Z", "2031-01-1T00:00:00Z", "2031-01-01T1:00:00Z",
+        "31-01-01T00:00:00Z", "02031-01-01T00:00:00Z", " 2031-01-01T00:00:00Z", "2031-01-01T00:00:00Z ", "2031-01-01 00:00:00Z",
+        "2031-01-01T00:00.5Z", "+2031-01-01T00:00:00Z", "2031-01-01T 1:00:00Z", "2031-01-01T00:00:0Z", "1970-01-01T00:59:59+01:00",
+        "9999-12-31T23:59:59-00:01", "2031-01-01T00:00:00-+1:00", "2031-01-01T00:00Z0"};
+    uint64_t ms;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (!clock_parse(good[i], &ms)) printf("# refused: %s\n", good[i]);
+        CU_ASSERT(clock_parse(good[i], &ms));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (clock_parse(bad[i], &ms)) printf("# taken: %s\n", bad[i]);
+        CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
+    }
+    CU_ASSERT(clock_parse("2027-01-01T00:00:00.0059-12:34", &ms) && ms == 1798806840005);
+}
+
 static void uuids(void) {
     struct user_id a = user_id_new(), b;
     char text[UUID_TEXT_SIZE];
@@ -655,6 +681,7 @@ static void a_killed_writer_leaves_the_board_whole(void) {
 int main(void) {
     static const struct tap_test tests[] = {
         {"times round trip as RFC 3339", times_round_trip},
+        {"times are read strictly", times_are_strict},
         {"UUIDs are made and read", uuids},
         {"numbers in paths are strict", numbers_are_strict},
         {"base64url has one text for one value", base64url_is_canonical},
