@@ -74,7 +74,7 @@ void check_token_keys(struct check *c) {
     /* Its last change is the latest that the newest key can be from. */
     long days = stat(path, &st) == 0 ? (long)((time(NULL) - st.st_mtime) / 86400) : 0;
     if (days > KEY_AGE_DAYS_MAX)
-        check_warning(c, "no new key for %ld days: add a line on top of %s and send HUP to the master", days, path);
+        check_warning(c, "no new key for %ld days: add one as the last line of %s, send HUP to the master, make it the first line, send HUP again", days, path);
     if (c->result == RESULT_OK) check_ok(c, "%zu in %s, %s signs", keys.count, path, keys.key[0].id);
     explicit_bzero(&keys, sizeof keys);
 }

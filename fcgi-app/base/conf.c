@@ -85,6 +85,11 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
     char line[1024], why[300];
     bool ok = true;
     for (int n = 1; ok && fgets(line, sizeof line, f); n++) {
+        if (!strchr(line, '\n') && strlen(line) + 1 == sizeof line) { /* the rest would be read as another line */
+            snprintf(why_r, why_size, "%s:%d: a line has at most %zu characters", path, n, sizeof line - 2);
+            ok = false;
+            break;
+        }
         char *s = trim(line);
         if (!*s || *s == '#') continue;
         char *eq = strchr(s, '=');

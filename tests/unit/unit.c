@@ -154,12 +154,52 @@ static void signing_keys_change_while_tokens_are_out(void) {
     keys = keys_of("k2 " HEX_B "\n", &ok);
     CU_ASSERT_EQUAL(token_verify(&keys, old, &back), E_QUEUE_TOKEN_INVALID);
     CU_ASSERT_EQUAL(token_verify(&keys, new, &back), E_OK);
+    /* The same id twice: of two keys only one would be used. */
+    (void)keys_of("k1 " HEX_A "\nk2 " HEX_A "\nk1 " HEX_B "\n", &ok);
+    CU_ASSERT_FALSE(ok);
     (void)keys_of("", &ok);
     CU_ASSERT_FALSE(ok);
     (void)keys_of("k1 1234\n", &ok);
     CU_ASSERT_FALSE(ok);
     (void)keys_of("k1 " HEX_A "0\n", &ok);
     CU_ASSERT_FALSE(ok);
+}
+
+/* The key that signs is the one that the shared id names; the first one when it names none. */
+static void who_signs_is_told_apart_from_who_is_first(void) {
+    bool ok;
+    struct token t = {.user = user_id_new(), .concert = {1}, .number = 1}, back;
+    char text[TOKEN_TEXT_MAX];
+    static token_signing signing;
+    struct token_keys before = keys_of("fifteen-letters " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    struct token_keys keys = keys_of("k2 " HEX_B "\nfifteen-letters " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    keys.signing = &signing;
+    token_sign(&keys, &t, text);
+    CU_ASSERT_EQUAL(strncmp(text, "k2.", 3), 0);
+    token_signing_set(signing, &before);
+    token_sign(&keys, &t, text);
+    CU_ASSERT(strncmp(text, "fifteen-letters.", 16) == 0 && token_verify(&before, text, &back) == E_OK);
+    CU_ASSERT_EQUAL(token_verify(&keys, text, &back), E_OK);
+    token_signing_set(signing, &keys);
+    token_sign(&keys, &t, text);
+    CU_ASSERT(strncmp(text, "k2.", 3) == 0 && token_verify(&before, text, &back) == E_QUEUE_TOKEN_INVALID);
+    CU_ASSERT(token_keys_have(&keys, "k2") && !token_keys_have(&keys, "k") && !token_keys_have(&before, "k2"));
+    /* What is taken half, or of which a part would be read as something else. */
+    char longest[400];
+    snprintf(longest, sizeof longest, "#%0254d\nk1 " HEX_A "\n", 1);
+    static const char *const bad[] = {"k1 " HEX_A " more\n", "k.1 " HEX_A "\n", "sixteen-letters- " HEX_A "\n", "k1 0g112233445566778899aabbccddeeff\n",
+                                      "k1\n", "k1 " HEX_A HEX_A "00\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)keys_of(bad[i], &ok);
+        if (ok) printf("# taken: %s", bad[i]);
+        CU_ASSERT_FALSE(ok);
+    }
+    (void)keys_of(longest, &ok);
+    CU_ASSERT_FALSE(ok);
+    (void)keys_of("k1 " HEX_A HEX_A, &ok);
+    CU_ASSERT(ok);
 }
 
 static bool conf_of(const char *text, struct conf *conf, char *why, size_t size) {
@@ -215,6 +255,10 @@ static void settings_are_checked(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: unknown setting 'no_such_thing'"));
     CU_ASSERT_FALSE(conf_of("tick_ms = 5\n", &conf, why, sizeof why));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: tick_ms must be a whole number from 10 to 900"));
+    char longest[1200];
+    snprintf(longest, sizeof longest, "# %01100d\ntick_ms = 100\n", 1);
+    CU_ASSERT_FALSE(conf_of(longest, &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: a line has at most 1022 characters"));
     static const char *const bad[] = {"tick_ms\n", "tick_ms = \n", "tick_ms = 1e2\n", "tick_ms = -100\n", "tick_ms = 100 ms\n", "workers = 99999999999999999999\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(conf_of(bad[i], &conf, why, sizeof why));
 }
@@ -687,6 +731,7 @@ int main(void) {
         {"base64url has one text for one value", base64url_is_canonical},
         {"a token with any character changed is refused", tokens_are_signed},
         {"signing keys change while tokens are out", signing_keys_change_while_tokens_are_out},
+        {"who signs is told apart from who is first", who_signs_is_told_apart_from_who_is_first},
         {"rights on files are judged by owner, group and folders", rights_on_files_are_judged},
         {"settings are checked by file and line", settings_are_checked},
         {"the example settings are the defaults", the_example_settings_are_the_defaults},
