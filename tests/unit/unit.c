@@ -8,6 +8,7 @@
 #include "batch/idem.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "board/nginx_errors.h"
 #include "batch/queue.h"
 #include "batch/reservation.h"
@@ -66,6 +67,15 @@ static void times_are_strict(void) {
         CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
     }
     CU_ASSERT(clock_parse("2027-01-01T00:00:00.0059-12:34", &ms) && ms == 1798806840005);
+}
+
+static void texts_grow(void) {
+    struct strbuf t = {0};
+    strbuf_add(&t, "%s", "");
+    CU_ASSERT_EQUAL(t.len, 0);
+    for (int i = 0; i < 3000; i++) strbuf_add(&t, "%d,", i % 10);
+    CU_ASSERT(t.len == 6000 && strlen(t.bytes) == 6000 && strncmp(t.bytes + 5994, "7,8,9,", 6) == 0);
+    free(t.bytes);
 }
 
 static void uuids(void) {
@@ -726,6 +736,7 @@ int main(void) {
     static const struct tap_test tests[] = {
         {"times round trip as RFC 3339", times_round_trip},
         {"times are read strictly", times_are_strict},
+        {"texts grow from nothing", texts_grow},
         {"UUIDs are made and read", uuids},
         {"numbers in paths are strict", numbers_are_strict},
         {"base64url has one text for one value", base64url_is_canonical},
