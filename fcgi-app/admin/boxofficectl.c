@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -430,7 +431,7 @@ static bool takes(const char *usage, const char *option) {
     return false;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, MDOC, URL, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -510,4 +511,11 @@ int main(int argc, char **argv) {
         return status;
     }
     return say(2, "no such command; boxofficectl --help lists them");
+}
+
+int main(int argc, char **argv) {
+    int status = run(argc, argv);
+    /* What went to a full disk was not done, whoever reads it later. */
+    if (fflush(stdout) || ferror(stdout)) return say(2, "what it prints could not be written: %s", strerror(errno));
+    return status;
 }

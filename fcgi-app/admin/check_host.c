@@ -26,6 +26,10 @@ void check_settings(struct check *c) {
         return;
     }
     if (stat(c->config_path, &st) == 0 && st.st_mode & S_IWOTH) check_wrong(c, "anybody may change %s: chmod o-w it", c->config_path);
+    /* Else a worker that waits for the database, as it may, would be killed for it. */
+    if (c->conf.stuck_ms <= c->conf.database_timeout_ms)
+        check_warning(c, "stuck_ms (%" PRIu64 ") must be above database_timeout_ms (%" PRIu64 "): raise it",
+                      c->conf.stuck_ms, c->conf.database_timeout_ms);
     if (c->result == RESULT_OK) check_ok(c, "%s", c->config_path);
 }
 

@@ -102,6 +102,10 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
         ok = set(conf_r, trim(s), trim(eq + 1), why, sizeof why);
         if (!ok) snprintf(why_r, why_size, "%s:%d: %s", path, n, why);
     }
+    if (ok && ferror(f)) { /* half a file, or a folder, is not to be taken for the defaults */
+        snprintf(why_r, why_size, "%s: %s; name the settings file with --config FILE", path, strerror(errno));
+        ok = false;
+    }
     fclose(f);
     return ok;
 }

@@ -66,6 +66,10 @@ bool token_keys_load(const char *path, struct token_keys *keys_r, char *why_r, s
         wrong = read_line(line, keys_r);
         if (wrong) snprintf(why_r, why_size, "%s:%d: %s", path, n, wrong);
     }
+    if (!wrong && ferror(f)) {
+        wrong = strerror(errno);
+        snprintf(why_r, why_size, "token_keys_file %s: %s", path, wrong);
+    }
     fclose(f);
     OPENSSL_cleanse(line, sizeof line);
     if (!wrong && keys_r->count == 0)

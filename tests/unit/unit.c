@@ -210,6 +210,8 @@ static void who_signs_is_told_apart_from_who_is_first(void) {
     CU_ASSERT_FALSE(ok);
     (void)keys_of("k1 " HEX_A HEX_A, &ok);
     CU_ASSERT(ok);
+    char why[300];
+    CU_ASSERT(!token_keys_load("/tmp", &keys, why, sizeof why) && strstr(why, "/tmp: Is a directory"));
 }
 
 static bool conf_of(const char *text, struct conf *conf, char *why, size_t size) {
@@ -265,6 +267,9 @@ static void settings_are_checked(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: unknown setting 'no_such_thing'"));
     CU_ASSERT_FALSE(conf_of("tick_ms = 5\n", &conf, why, sizeof why));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: tick_ms must be a whole number from 10 to 900"));
+    /* What can't be read is not a file of defaults. */
+    CU_ASSERT_FALSE(conf_load("/tmp", &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/tmp: Is a directory"));
     char longest[1200];
     snprintf(longest, sizeof longest, "# %01100d\ntick_ms = 100\n", 1);
     CU_ASSERT_FALSE(conf_of(longest, &conf, why, sizeof why));

@@ -7,7 +7,7 @@ import time
 
 from client import API, expect
 from common import RICH, anybody, concert, joined, queue_file, sale, service, soon, spec, user
-from stack import TOP_SRCDIR, alive, wait_for
+from stack import TOP_BUILDDIR, TOP_SRCDIR, alive, wait_for
 from tap import skip, test
 
 
@@ -202,10 +202,22 @@ def what_operators_mistype_is_refused_in_plain_words():
         refused("--title is given twice", *titled, "--title", "U")
         refused("usage: boxofficectl queue set CONCERT_ID --max-active N", "queue", "set", "--max-active", "5")
         refused("usage: boxofficectl concert list", "concert", "list", "all")
+        for url in ("localhost", "ftp://localhost", "http://", "http://localhost:0", "http://localhost:65536", "http://localhost/somewhere", "http://me@localhost", "http://[::1",
+                    "http://localhost:80?x", "http://localhost#x"):
+            refused("--url must be like", "check", "--url", url)
         refused("no such command", "queue", "stop", "1")
         refused("no such command", "nonsense")
         refused("--nope", *titled, "--nope")
         refused("--title", *concert_add, "--title")
+
+
+@test
+def what_could_not_be_printed_is_told():
+    for args in (("settings",), ("--json", "concert", "list"), ("--help",)):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([os.path.join(TOP_BUILDDIR, "boxofficectl"), "--config", service().config, *args], stdin=subprocess.DEVNULL, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "could not be written" in done.stderr, f"{args}: {done}"
 
 
 @test
