@@ -1,19 +1,19 @@
 /* boxofficectl: what an operator does. One row a command; each prints for people, or JSON with --json.
  * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
-#include "batch/account.h"
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "base/clock.h"
-#include "store/concert.h"
 #include "base/conf.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "store/migrate.h"
-#include "batch/queue.h"
-#include "batch/reservation.h"
-#include "store/ticket.h"
 #include "base/token.h"
 #include "base/utf8.h"
+#include "batch/account.h"
+#include "batch/queue.h"
+#include "batch/reservation.h"
+#include "store/concert.h"
+#include "store/migrate.h"
+#include "store/ticket.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -91,14 +91,20 @@ static int bad_text(const char *option, const char *text) {
     struct utf8_text t = utf8_look(text, strlen(text));
     if (!t.valid) return say(2, "%s is not in UTF-8: run this in a UTF-8 locale", option);
     if (t.control) return say(2, "%s has control characters: leave them out", option);
-    if (t.chars > TITLE_CHARS_MAX) return say(2, "%s is longer than %d characters: shorten it", option, TITLE_CHARS_MAX);
-    return t.blank ? say(2, "%s is blank: give a text of 1 to %d characters", option, TITLE_CHARS_MAX) : 0;
+    if (t.chars > TITLE_CHARS_MAX)
+        return say(2, "%s is longer than %d characters: shorten it", option, TITLE_CHARS_MAX);
+    return t.blank
+               ? say(2, "%s is blank: give a text of 1 to %d characters", option, TITLE_CHARS_MAX)
+               : 0;
 }
 
 /* Time 0 is what stands for none, so the first moment of 1970 is no time either. */
 static int bad_time(const char *option, const char *text, uint64_t *at_ms_r) {
     if (clock_parse(text, at_ms_r) && *at_ms_r > 0) return 0;
-    return say(2, "%s must be a time that there is, such as 2026-12-24T20:00:00Z or 2026-12-24T20:00:00+09:00", option);
+    return say(2,
+               "%s must be a time that there is, such as 2026-12-24T20:00:00Z or "
+               "2026-12-24T20:00:00+09:00",
+               option);
 }
 
 /* The times of sale; 0 where none is given. */
@@ -106,12 +112,14 @@ static int bad_sales(struct ctl *ctl, uint64_t *open_ms_r, uint64_t *close_ms_r)
     *open_ms_r = *close_ms_r = 0;
     if (ctl->sales_open && bad_time("--sales-open", ctl->sales_open, open_ms_r)) return 2;
     if (ctl->sales_close && bad_time("--sales-close", ctl->sales_close, close_ms_r)) return 2;
-    if (*open_ms_r && *close_ms_r && *close_ms_r <= *open_ms_r) return say(2, "--sales-close must be after --sales-open");
+    if (*open_ms_r && *close_ms_r && *close_ms_r <= *open_ms_r)
+        return say(2, "--sales-close must be after --sales-open");
     return 0;
 }
 
 /* Not given: what v_r has is the default. */
-static int bad_number(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *v_r) {
+static int bad_number(const char *option, const char *text, uint64_t least, uint64_t most,
+                      uint64_t *v_r) {
     if (!text || number(text, least, most, v_r)) return 0;
     return say(2, "%s must be a whole number from %" PRIu64 " to %" PRIu64, option, least, most);
 }
@@ -141,7 +149,8 @@ static int c_migrate(struct ctl *ctl) {
 static int c_concert_add(struct ctl *ctl) {
     uint64_t max_active = 100, open_ms, close_ms;
     struct concert_id id = {0};
-    if (bad_text("--title", ctl->title) || bad_number("--max-active", ctl->max_active, 0, ACTIVE_MAX, &max_active) ||
+    if (bad_text("--title", ctl->title) ||
+        bad_number("--max-active", ctl->max_active, 0, ACTIVE_MAX, &max_active) ||
         bad_sales(ctl, &open_ms, &close_ms))
         return 2;
     enum err e = concert_add(ctl->db, ctl->title, max_active, open_ms, close_ms, &id);
@@ -174,14 +183,19 @@ static int c_performance_add(struct ctl *ctl) {
     struct performance_id id = {0};
     if (bad_concert(ctl, &concert)) return 2;
     if (!ctl->starts_at) return say(2, "--starts-at is needed: the time of the performance");
-    if (bad_time("--starts-at", ctl->starts_at, &starts_ms) || bad_text("--venue", ctl->venue)) return 2;
-    if (!ctl->price) return say(2, "--price is needed: a whole number of minor units, for each seat");
+    if (bad_time("--starts-at", ctl->starts_at, &starts_ms) || bad_text("--venue", ctl->venue))
+        return 2;
+    if (!ctl->price)
+        return say(2, "--price is needed: a whole number of minor units, for each seat");
     if (!number(ctl->price, 0, PRICE_MINOR_MAX, &price))
-        return say(2, "--price must be a whole number of minor units from 0 to %" PRIu64, (uint64_t)PRICE_MINOR_MAX);
-    if (bad_number("--seats", ctl->seats, 1, SEATS_OF_A_HALL_MAX, &seats) || bad_sales(ctl, &open_ms, &close_ms)) return 2;
+        return say(2, "--price must be a whole number of minor units from 0 to %" PRIu64,
+                   (uint64_t)PRICE_MINOR_MAX);
+    if (bad_number("--seats", ctl->seats, 1, SEATS_OF_A_HALL_MAX, &seats) ||
+        bad_sales(ctl, &open_ms, &close_ms))
+        return 2;
     if (open_ms >= starts_ms) return say(2, "--sales-open must be before --starts-at");
-    enum err e = performance_add(ctl->db, (struct concert_id){concert}, starts_ms, ctl->venue, price, seats, open_ms,
-                                 close_ms, &id);
+    enum err e = performance_add(ctl->db, (struct concert_id){concert}, starts_ms, ctl->venue,
+                                 price, seats, open_ms, close_ms, &id);
     return e ? fail(e) : print_id(ctl, "performanceId", id.v);
 }
 
@@ -337,7 +351,8 @@ static void show_reservation(void *ctx, const struct db_row *row) {
 static int c_reservation_show(struct ctl *ctl) {
     uint64_t id;
     struct json_object *o = NULL;
-    if (!number(ctl->argv[0], 1, INT64_MAX, &id)) return say(2, "ID must be the number of a reservation");
+    if (!number(ctl->argv[0], 1, INT64_MAX, &id))
+        return say(2, "ID must be the number of a reservation");
     enum err e = db_run(ctl->db, STMT_RESERVATION_SHOW, DB_ARGS(DB_U64(id)), show_reservation, &o, NULL);
     if (e || !o) return fail(e ? e : E_RESERVATION_NOT_FOUND);
     return print_object(ctl, o);
@@ -482,7 +497,9 @@ static int run(int argc, char **argv) {
         case PENDING: ctl.pending = true; break;
         case MDOC: ctl.mdoc = true; break;
         case URL: ctl.url = optarg; break;
-        default: return say(2, "%s is no option, or lacks its value; see boxofficectl --help", argv[optind - 1]);
+        default:
+            return say(2, "%s is no option, or lacks its value; see boxofficectl --help",
+                       argv[optind - 1]);
         }
     }
     argc -= optind;
@@ -490,13 +507,16 @@ static int run(int argc, char **argv) {
     if (argc == 0) return usage(stderr, 2);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         int words = commands[i].verb ? 2 : 1;
-        if (argc < words || strcmp(argv[0], commands[i].noun) != 0 || (words == 2 && strcmp(argv[1], commands[i].verb) != 0))
+        if (argc < words || strcmp(argv[0], commands[i].noun) != 0 ||
+            (words == 2 && strcmp(argv[1], commands[i].verb) != 0))
             continue;
-        if (argc != words + commands[i].arguments) return say(2, "usage: boxofficectl %s", commands[i].usage);
+        if (argc != words + commands[i].arguments)
+            return say(2, "usage: boxofficectl %s", commands[i].usage);
         for (size_t k = 0; k < sizeof given / sizeof *given; k++)
             if (given[k] && !takes(commands[i].usage, given[k]))
-                return say(2, "%s%s%s takes no --%s; usage: boxofficectl %s", commands[i].noun, words == 2 ? " " : "",
-                           words == 2 ? commands[i].verb : "", given[k], commands[i].usage);
+                return say(2, "%s%s%s takes no --%s; usage: boxofficectl %s", commands[i].noun,
+                           words == 2 ? " " : "", words == 2 ? commands[i].verb : "", given[k],
+                           commands[i].usage);
         ctl.argc = argc - words;
         ctl.argv = argv + words;
         ctl.config = path;
@@ -516,6 +536,7 @@ static int run(int argc, char **argv) {
 int main(int argc, char **argv) {
     int status = run(argc, argv);
     /* What went to a full disk was not done, whoever reads it later. */
-    if (fflush(stdout) || ferror(stdout)) return say(2, "what it prints could not be written: %s", strerror(errno));
+    if (fflush(stdout) || ferror(stdout))
+        return say(2, "what it prints could not be written: %s", strerror(errno));
     return status;
 }

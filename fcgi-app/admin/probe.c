@@ -219,7 +219,8 @@ bool probe_send(struct probe *p_r, const struct url *url, const char *method, co
     char request[1024];
     bool v6 = strchr(url->host, ':') != NULL; /* an address of IPv6 stands in brackets there */
     int n = snprintf(request, sizeof request,
-                     "%s %s HTTP/1.1\r\nHost: %s%s%s\r\nUser-Agent: boxofficectl-check\r\nConnection: close\r\n%s\r\n",
+                     "%s %s HTTP/1.1\r\nHost: %s%s%s\r\n"
+                     "User-Agent: boxofficectl-check\r\nConnection: close\r\n%s\r\n",
                      method, path, v6 ? "[" : "", url->host, v6 ? "]" : "", headers);
     *p_r = (struct probe){.fd = tcp_connect(url, why_r, why_size)};
     if (p_r->fd < 0 || (url->tls && !open_tls(p_r, url, why_r, why_size))) return false;

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define YEAR_9999_END_S 253402300799 /* past it a year has five digits, and clock_rfc3339 no room for them */
+/* Past it a year has five digits, and clock_rfc3339 no room for them. */
+#define YEAR_9999_END_S 253402300799
 
 void clock_rfc3339(uint64_t at_ms, char text_r[RFC3339_SIZE]) {
     time_t s = (time_t)(at_ms / 1000);
@@ -16,8 +17,8 @@ void clock_rfc3339(uint64_t at_ms, char text_r[RFC3339_SIZE]) {
              (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)(at_ms % 1000));
 }
 
-/* strptime takes February 31st, one digit for two and spaces before them: what an operator mistyped would be another
- * day. So the form is read here, each part within its own bounds. */
+/* strptime takes February 31st, one digit for two and spaces before them: what an operator mistyped
+ * would be another day. So the form is read here, each part within its own bounds. */
 
 static bool take(const char **s, char upper, char lower) {
     bool there = **s && (**s == upper || **s == lower);
@@ -46,7 +47,8 @@ static bool take_fraction(const char **s, int *ms_r) {
     int digit, scale = 100;
     *ms_r = 0;
     if (!take_number(s, 1, 0, 9, &digit)) return false;
-    for (*ms_r = digit * scale; **s >= '0' && **s <= '9'; ++*s) *ms_r += (**s - '0') * (scale /= 10);
+    for (*ms_r = digit * scale; **s >= '0' && **s <= '9'; ++*s)
+        *ms_r += (**s - '0') * (scale /= 10);
     return true;
 }
 
@@ -67,12 +69,15 @@ bool clock_parse(const char *text, uint64_t *at_ms_r) {
     int year, month, ms = 0;
     long offset_s;
     struct tm tm = {0};
-    if (!take_number(&s, 4, 0, 9999, &year) || !take(&s, '-', '-') || !take_number(&s, 2, 1, 12, &month) ||
-        !take(&s, '-', '-') || !take_number(&s, 2, 1, days_of(year, month), &tm.tm_mday) || !take(&s, 'T', 't') ||
-        !take_number(&s, 2, 0, 23, &tm.tm_hour) || !take(&s, ':', ':') || !take_number(&s, 2, 0, 59, &tm.tm_min))
+    if (!take_number(&s, 4, 0, 9999, &year) || !take(&s, '-', '-') ||
+        !take_number(&s, 2, 1, 12, &month) || !take(&s, '-', '-') ||
+        !take_number(&s, 2, 1, days_of(year, month), &tm.tm_mday) || !take(&s, 'T', 't') ||
+        !take_number(&s, 2, 0, 23, &tm.tm_hour) || !take(&s, ':', ':') ||
+        !take_number(&s, 2, 0, 59, &tm.tm_min))
         return false;
     if (take(&s, ':', ':')) {
-        if (!take_number(&s, 2, 0, 59, &tm.tm_sec)) return false; /* no clock here knows a leap second */
+        if (!take_number(&s, 2, 0, 59, &tm.tm_sec))
+            return false; /* no clock here knows a leap second */
         if (take(&s, '.', '.') && !take_fraction(&s, &ms)) return false;
     }
     if (!take_offset(&s, &offset_s) || *s) return false;

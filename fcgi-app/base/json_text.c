@@ -1,6 +1,7 @@
-/* RFC 8259's grammar, a function for each rule. Each takes what it is named for off the front and tells whether it was
- * there. json-c alone does not do: even when told to be strict it takes -01 and 1. for numbers, bare line feeds in
- * strings, words of its own such as NaN, and puts U+FFFD where half a surrogate pair was. */
+/* RFC 8259's grammar, a function for each rule. Each takes what it is named for off the front and
+ * tells whether it was there. json-c alone does not do: even when told to be strict it takes -01
+ * and 1. for numbers, bare line feeds in strings, words of its own such as NaN, and puts U+FFFD
+ * where half a surrogate pair was. */
 #include "base/json_text.h"
 
 #include "base/utf8.h"
@@ -69,7 +70,8 @@ static bool take_escape(struct scan *s, bool *nul_r) {
     if (!take_hex4(s, &code)) return false;
     if (code == 0) *nul_r = true;
     if (code < 0xd800 || code > 0xdfff) return true;
-    return code < 0xdc00 && take_word(s, "\\u") && take_hex4(s, &low) && low >= 0xdc00 && low <= 0xdfff;
+    return code < 0xdc00 && take_word(s, "\\u") && take_hex4(s, &low) && low >= 0xdc00 &&
+           low <= 0xdfff;
 }
 
 static bool take_string(struct scan *s, bool *nul_r) {
@@ -118,7 +120,8 @@ static bool take_value(struct scan *s) {
     else if (peek(s, '"'))
         ok = take_string(s, &nul);
     else
-        ok = take_word(s, "true") || take_word(s, "false") || take_word(s, "null") || take_number(s);
+        ok = take_word(s, "true") || take_word(s, "false") || take_word(s, "null") ||
+             take_number(s);
     skip_space(s);
     return ok;
 }

@@ -20,13 +20,17 @@ enum { PLACE = 1, PAIR = 2 };
 /* The key of that id, or keys->count. */
 static size_t find_key(const struct token_keys *keys, const char *id, size_t len) {
     size_t k = 0;
-    while (k < keys->count && (strlen(keys->key[k].id) != len || memcmp(keys->key[k].id, id, len) != 0)) k++;
+    while (k < keys->count &&
+           (strlen(keys->key[k].id) != len || memcmp(keys->key[k].id, id, len) != 0))
+        k++;
     return k;
 }
 
 static bool read_hex(const char *hex, struct token_key *key_r) {
     size_t digits = strlen(hex);
-    if (digits < 32 || digits > 128 || digits % 2 != 0 || strspn(hex, "0123456789abcdefABCDEF") != digits) return false;
+    if (digits < 32 || digits > 128 || digits % 2 != 0 ||
+        strspn(hex, "0123456789abcdefABCDEF") != digits)
+        return false;
     key_r->len = digits / 2;
     for (size_t i = 0; i < key_r->len; i++) {
         unsigned byte = 0;
@@ -39,14 +43,18 @@ static bool read_hex(const char *hex, struct token_key *key_r) {
 /* What is wrong with a line, for people; NULL when it has been taken. */
 static const char *read_line(const char *line, struct token_keys *keys) {
     char id[32] = "", hex[160], more[2];
-    if (!strchr(line, '\n') && strlen(line) + 1 == TOKEN_LINE_SIZE) return "a line has at most 254 characters";
+    if (!strchr(line, '\n') && strlen(line) + 1 == TOKEN_LINE_SIZE)
+        return "a line has at most 254 characters";
     int fields = sscanf(line, " %31s %159s %1s", id, hex, more);
     if (fields <= 0 || *id == '#') return NULL;
-    if (keys->count == TOKEN_KEYS_MAX) return "there are 8 keys already: remove one that is no longer needed";
+    if (keys->count == TOKEN_KEYS_MAX)
+        return "there are 8 keys already: remove one that is no longer needed";
     struct token_key *key = &keys->key[keys->count];
     if (fields != 2 || strlen(id) > TOKEN_KEY_ID_MAX || strchr(id, '.') || !read_hex(hex, key))
-        return "expected `ID HEX`, an id of at most 15 characters without a dot and 32 to 128 hex digits";
-    if (find_key(keys, id, strlen(id)) < keys->count) return "this id is there twice: give each key an id of its own";
+        return "expected `ID HEX`, an id of at most 15 characters without a dot and 32 to 128 hex "
+               "digits";
+    if (find_key(keys, id, strlen(id)) < keys->count)
+        return "this id is there twice: give each key an id of its own";
     strcpy(key->id, id);
     keys->count++;
     return NULL;
@@ -86,12 +94,13 @@ void token_signing_set(token_signing signing, const struct token_keys *keys) {
     for (size_t i = 0; i <= TOKEN_KEY_ID_MAX; i++) atomic_store(&signing[i], keys->key[0].id[i]);
 }
 
-/* The key that signs. While it is being changed half of one id and half of another may be read: no key has that, and
- * then the first one does, which all know by then. */
+/* The key that signs. While it is being changed half of one id and half of another may be read: no
+ * key has that, and then the first one does, which all know by then. */
 static size_t signing_key(const struct token_keys *keys) {
     char id[TOKEN_KEY_ID_MAX + 1];
     if (!keys->signing) return 0;
-    for (size_t i = 0; i < TOKEN_KEY_ID_MAX; i++) id[i] = atomic_load_explicit(&(*keys->signing)[i], memory_order_relaxed);
+    for (size_t i = 0; i < TOKEN_KEY_ID_MAX; i++)
+        id[i] = atomic_load_explicit(&(*keys->signing)[i], memory_order_relaxed);
     id[TOKEN_KEY_ID_MAX] = 0;
     size_t k = find_key(keys, id, strlen(id));
     return k < keys->count ? k : 0;

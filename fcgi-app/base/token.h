@@ -1,6 +1,7 @@
-/* Queue tokens: signed, so that a forged one costs no database work. Keys come from a file and can be
- * changed while tokens are out: one key signs, all verify. Which one signs is the first of the file, but when that is
- * a new one, not before all processes of this host know it: see token_signing. */
+/* Queue tokens: signed, so that a forged one costs no database work. Keys come from a file and can
+ * be changed while tokens are out: one key signs, all verify. Which one signs is the first of the
+ * file, but when that is a new one, not before all processes of this host know it: see
+ * token_signing. */
 #ifndef BOXOFFICE_TOKEN_H
 #define BOXOFFICE_TOKEN_H
 
@@ -27,8 +28,9 @@ struct token_key {
     size_t len;
 };
 
-/* The id of the key that signs, in memory that the processes of a host share; written by the master alone. Workers are
- * replaced one by one at a reload: one that has a new key must not sign with it while another can't verify it. */
+/* The id of the key that signs, in memory that the processes of a host share; written by the master
+ * alone. Workers are replaced one by one at a reload: one that has a new key must not sign with it
+ * while another can't verify it. */
 typedef _Atomic char token_signing[TOKEN_KEY_ID_MAX + 1];
 
 struct token_keys {
@@ -38,7 +40,8 @@ struct token_keys {
 };
 
 /* Reads lines `ID HEX` (16 to 64 bytes; # starts a comment). False with a line for people in why_r. */
-bool token_keys_load(const char *path, struct token_keys *keys_r, char *why_r, size_t why_size) MUST_USE;
+bool token_keys_load(const char *path, struct token_keys *keys_r, char *why_r,
+                     size_t why_size) MUST_USE;
 bool token_keys_have(const struct token_keys *keys, const char *id);
 /* From now on the first of these keys signs, wherever it is known. */
 void token_signing_set(token_signing signing, const struct token_keys *keys);

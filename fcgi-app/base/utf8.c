@@ -1,10 +1,12 @@
-/* UTF-8, read by hand: json-c's own check lets some of what RFC 3629 forbids by, and mbrtowc asks the locale. */
+/* UTF-8, read by hand: json-c's own check lets some of what RFC 3629 forbids by, and mbrtowc asks
+ * the locale. */
 #include "base/utf8.h"
 
 #include <assert.h>
 
 size_t utf8_next(const char *bytes, size_t len, uint32_t *code_r) {
-    /* The least code that needs so many bytes: two texts of one character would get past who compares bytes. */
+    /* The least code that needs so many bytes: two texts of one character would get past who
+     * compares bytes. */
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     const unsigned char *s = (const unsigned char *)bytes;
     if (len == 0) return 0;
@@ -23,7 +25,8 @@ size_t utf8_next(const char *bytes, size_t len, uint32_t *code_r) {
 /* Unicode's property White_Space. */
 static bool is_white(uint32_t c) {
     return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
 }
 
 struct utf8_text utf8_look(const char *bytes, size_t len) {

@@ -13,8 +13,9 @@ struct utf8_text {
     bool blank;   /* it has nothing but white space, or nothing */
 };
 
-/* The character that begins at `bytes`: how many bytes it has, 1 to 4; 0 when there is none: overlong forms, halves of
- * surrogate pairs and what is past U+10FFFF are none either. `len` is what is left of the text. */
+/* The character that begins at `bytes`: how many bytes it has, 1 to 4; 0 when there is none:
+ * overlong forms, halves of surrogate pairs and what is past U+10FFFF are none either. `len` is
+ * what is left of the text. */
 size_t utf8_next(const char *bytes, size_t len, uint32_t *code_r);
 struct utf8_text utf8_look(const char *bytes, size_t len);
 

@@ -1,5 +1,5 @@
-/* Strict JSON bodies: base/json_text.h says what is JSON, json-c makes a tree of it, and what is here says what of that
- * a request may have. */
+/* Strict JSON bodies: base/json_text.h says what is JSON, json-c makes a tree of it, and what is
+ * here says what of that a request may have. */
 #include "http/body.h"
 
 #include "base/json_text.h"
@@ -15,8 +15,9 @@
 
 #define DEPTH_MAX 8 /* arrays and objects inside one another; requests have two */
 
-/* How many members all objects of a tree have. Of two with one name json-c keeps the last, so a text that names more
- * has a name twice. Two readers of such a text may differ in what they see: it is refused. */
+/* How many members all objects of a tree have. Of two with one name json-c keeps the last, so a
+ * text that names more has a name twice. Two readers of such a text may differ in what they see: it
+ * is refused. */
 static size_t members(struct json_object *o) {
     size_t n = 0;
     if (json_object_is_type(o, json_type_object)) {
@@ -25,17 +26,21 @@ static size_t members(struct json_object *o) {
             n += 1 + members(value);
         }
     } else if (json_object_is_type(o, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(o); i++) n += members(json_object_array_get_idx(o, i));
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            n += members(json_object_array_get_idx(o, i));
     }
     return n;
 }
 
 /* The tree of a text that is JSON; false when it is not. NULL is a tree too: null. */
-static bool parse(const char *text, size_t len, struct json_text *seen_r, struct json_object **o_r) {
+static bool parse(const char *text, size_t len, struct json_text *seen_r,
+                  struct json_object **o_r) {
     if (!json_text_scan(text, len, DEPTH_MAX, seen_r)) return false;
-    struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX + 1); /* it counts what is inside the innermost */
+    /* It counts what is inside the innermost, too. */
+    struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX + 1);
     json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    *o_r = json_tokener_parse_ex(t, text, (int)len + 1); /* with its NUL: a number at the end ends */
+    /* With its NUL: a number at the end ends. */
+    *o_r = json_tokener_parse_ex(t, text, (int)len + 1);
     bool ok = json_tokener_get_error(t) == json_tokener_success;
     json_tokener_free(t);
     return ok;
@@ -44,7 +49,8 @@ static bool parse(const char *text, size_t len, struct json_text *seen_r, struct
 /* Nothing but these fields. */
 static enum err only(struct json_object *o, const char *const *fields, struct resp *resp) {
     enum err e = E_OK;
-    if (!json_object_is_type(o, json_type_object)) return resp_invalid(resp, "", "must be an object");
+    if (!json_object_is_type(o, json_type_object))
+        return resp_invalid(resp, "", "must be an object");
     json_object_object_foreach(o, name, value) {
         (void)value;
         const char *const *f = fields;
@@ -101,8 +107,8 @@ enum err body_u64(struct json_object *body, const char *name, uint64_t least, ui
     return resp_invalid(resp, name, reason);
 }
 
-enum err body_text(struct json_object *body, const char *name, size_t least, size_t most, struct resp *resp,
-                   const char **text_r) {
+enum err body_text(struct json_object *body, const char *name, size_t least, size_t most,
+                   struct resp *resp, const char **text_r) {
     assert(least <= most);
     char reason[100];
     struct json_object *v = field(body, name);
@@ -110,7 +116,8 @@ enum err body_text(struct json_object *body, const char *name, size_t least, siz
         const char *s = json_object_get_string(v);
         struct utf8_text t = utf8_look(s, (size_t)json_object_get_string_len(v));
         if (t.valid && !t.control && t.chars >= least && t.chars <= most) {
-            if (t.blank && least > 0) return resp_invalid(resp, name, "must not be white space alone");
+            if (t.blank && least > 0)
+                return resp_invalid(resp, name, "must not be white space alone");
             *text_r = s;
             return E_OK;
         }

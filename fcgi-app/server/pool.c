@@ -220,8 +220,9 @@ static void reload(struct pool *p) {
     strcpy(conf.listen_socket, p->conf->listen_socket);
     if (!token_keys_have(p->keys, keys.key[0].id))
         log_line(LOG_L_WARNING,
-                 "the key %s signs from now on and was not known here before: until other hosts know it they refuse "
-                 "what it signs; add a key as the last line first, on all hosts, and make it the first one later",
+                 "the key %s signs from now on and was not known here before: until other hosts "
+                 "know it they refuse what it signs; add a key as the last line first, on all "
+                 "hosts, and make it the first one later",
                  keys.key[0].id);
     *p->conf = conf;
     keys.signing = &p->stats->signing_key;

@@ -1,20 +1,20 @@
 /* Tests that need no database. */
 #include "../tap.h"
 
-#include "board/board.h"
-#include "http/body.h"
+#include "admin/procinfo.h"
 #include "base/clock.h"
 #include "base/conf.h"
-#include "batch/idem.h"
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/strbuf.h"
-#include "board/nginx_errors.h"
+#include "base/token.h"
+#include "batch/idem.h"
 #include "batch/queue.h"
 #include "batch/reservation.h"
+#include "board/board.h"
+#include "board/nginx_errors.h"
 #include "board/stats.h"
-#include "base/token.h"
-#include "admin/procinfo.h"
+#include "http/body.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -45,17 +45,22 @@ static void times_round_trip(void) {
 
 /* Each part of a time is in its own bounds, and a day is one of its month. */
 static void times_are_strict(void) {
-    static const char *const good[] = {"2028-02-29T00:00:00Z", "2000-02-29T23:59:59Z", "2031-12-31T23:59:59.999999999Z",
-                                       "2027-01-01t11:00:00z", "2027-01-01T11:00:00+23:59", "2027-01-01T11:00:00-23:59",
-                                       "9999-12-31T23:59:59.999Z", "1970-01-01T01:00:00+01:00"};
+    static const char *const good[] = {
+        "2028-02-29T00:00:00Z",     "2000-02-29T23:59:59Z",      "2031-12-31T23:59:59.999999999Z",
+        "2027-01-01t11:00:00z",     "2027-01-01T11:00:00+23:59", "2027-01-01T11:00:00-23:59",
+        "9999-12-31T23:59:59.999Z", "1970-01-01T01:00:00+01:00"};
     static const char *const bad[] = {
-        "2031-02-29T00:00:00Z", "2031-02-31T00:00:00Z", "2100-02-29T00:00:00Z", "2031-04-31T00:00:00Z", "2031-00-10T00:00:00Z",
-        "2031-01-00T00:00:00Z", "2031-01-32T00:00:00Z", "2031-01-01T24:00:00Z", "2031-01-01T25:00:00Z", "2031-01-01T00:60:00Z",
-        "2031-01-01T00:00:60Z", "2031-01-01T23:59:60Z", "2031-01-01T00:00:00+24:00", "2031-01-01T00:00:00+99:99",
-        "2031-01-01T00:00:00+00:60", "2031-01-01T00:00:00+0:00", "2031-01-01T00:00:00+0000", "2031-01-01T00:00:00+ 1:00",
-        "2031-01-01T00:00:00.Z", "2031-01-01T00:00:00,5Z", "2031-1-01T00:00:00Z", "2031-01-1T00:00:00Z", "2031-01-01T1:00:00Z",
-        "31-01-01T00:00:00Z", "02031-01-01T00:00:00Z", " 2031-01-01T00:00:00Z", "2031-01-01T00:00:00Z ", "2031-01-01 00:00:00Z",
-        "2031-01-01T00:00.5Z", "+2031-01-01T00:00:00Z", "2031-01-01T 1:00:00Z", "2031-01-01T00:00:0Z", "1970-01-01T00:59:59+01:00",
+        "2031-02-29T00:00:00Z",      "2031-02-31T00:00:00Z",      "2100-02-29T00:00:00Z",
+        "2031-04-31T00:00:00Z",      "2031-00-10T00:00:00Z",      "2031-01-00T00:00:00Z",
+        "2031-01-32T00:00:00Z",      "2031-01-01T24:00:00Z",      "2031-01-01T25:00:00Z",
+        "2031-01-01T00:60:00Z",      "2031-01-01T00:00:60Z",      "2031-01-01T23:59:60Z",
+        "2031-01-01T00:00:00+24:00", "2031-01-01T00:00:00+99:99", "2031-01-01T00:00:00+00:60",
+        "2031-01-01T00:00:00+0:00",  "2031-01-01T00:00:00+0000",  "2031-01-01T00:00:00+ 1:00",
+        "2031-01-01T00:00:00.Z",     "2031-01-01T00:00:00,5Z",    "2031-1-01T00:00:00Z",
+        "2031-01-1T00:00:00Z",       "2031-01-01T1:00:00Z",       "31-01-01T00:00:00Z",
+        "02031-01-01T00:00:00Z",     " 2031-01-01T00:00:00Z",     "2031-01-01T00:00:00Z ",
+        "2031-01-01 00:00:00Z",      "2031-01-01T00:00.5Z",       "+2031-01-01T00:00:00Z",
+        "2031-01-01T 1:00:00Z",      "2031-01-01T00:00:0Z",       "1970-01-01T00:59:59+01:00",
         "9999-12-31T23:59:59-00:01", "2031-01-01T00:00:00-+1:00", "2031-01-01T00:00Z0"};
     uint64_t ms;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -74,7 +79,8 @@ static void texts_grow(void) {
     strbuf_add(&t, "%s", "");
     CU_ASSERT_EQUAL(t.len, 0);
     for (int i = 0; i < 3000; i++) strbuf_add(&t, "%d,", i % 10);
-    CU_ASSERT(t.len == 6000 && strlen(t.bytes) == 6000 && strncmp(t.bytes + 5994, "7,8,9,", 6) == 0);
+    CU_ASSERT(t.len == 6000 && strlen(t.bytes) == 6000 &&
+              strncmp(t.bytes + 5994, "7,8,9,", 6) == 0);
     free(t.bytes);
 }
 
@@ -190,17 +196,24 @@ static void who_signs_is_told_apart_from_who_is_first(void) {
     CU_ASSERT_EQUAL(strncmp(text, "k2.", 3), 0);
     token_signing_set(signing, &before);
     token_sign(&keys, &t, text);
-    CU_ASSERT(strncmp(text, "fifteen-letters.", 16) == 0 && token_verify(&before, text, &back) == E_OK);
+    CU_ASSERT(strncmp(text, "fifteen-letters.", 16) == 0 &&
+              token_verify(&before, text, &back) == E_OK);
     CU_ASSERT_EQUAL(token_verify(&keys, text, &back), E_OK);
     token_signing_set(signing, &keys);
     token_sign(&keys, &t, text);
-    CU_ASSERT(strncmp(text, "k2.", 3) == 0 && token_verify(&before, text, &back) == E_QUEUE_TOKEN_INVALID);
-    CU_ASSERT(token_keys_have(&keys, "k2") && !token_keys_have(&keys, "k") && !token_keys_have(&before, "k2"));
+    CU_ASSERT(strncmp(text, "k2.", 3) == 0 &&
+              token_verify(&before, text, &back) == E_QUEUE_TOKEN_INVALID);
+    CU_ASSERT(token_keys_have(&keys, "k2") && !token_keys_have(&keys, "k") &&
+              !token_keys_have(&before, "k2"));
     /* What is taken half, or of which a part would be read as something else. */
     char longest[400];
     snprintf(longest, sizeof longest, "#%0254d\nk1 " HEX_A "\n", 1);
-    static const char *const bad[] = {"k1 " HEX_A " more\n", "k.1 " HEX_A "\n", "sixteen-letters- " HEX_A "\n", "k1 0g112233445566778899aabbccddeeff\n",
-                                      "k1\n", "k1 " HEX_A HEX_A "00\n"};
+    static const char *const bad[] = {"k1 " HEX_A " more\n",
+                                      "k.1 " HEX_A "\n",
+                                      "sixteen-letters- " HEX_A "\n",
+                                      "k1 0g112233445566778899aabbccddeeff\n",
+                                      "k1\n",
+                                      "k1 " HEX_A HEX_A "00\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         (void)keys_of(bad[i], &ok);
         if (ok) printf("# taken: %s", bad[i]);
@@ -211,7 +224,8 @@ static void who_signs_is_told_apart_from_who_is_first(void) {
     (void)keys_of("k1 " HEX_A HEX_A, &ok);
     CU_ASSERT(ok);
     char why[300];
-    CU_ASSERT(!token_keys_load("/tmp", &keys, why, sizeof why) && strstr(why, "/tmp: Is a directory"));
+    CU_ASSERT(!token_keys_load("/tmp", &keys, why, sizeof why) &&
+              strstr(why, "/tmp: Is a directory"));
 }
 
 static bool conf_of(const char *text, struct conf *conf, char *why, size_t size) {
@@ -370,8 +384,8 @@ static void vector_add(struct vector *v, unsigned long times, const char *text) 
     v->bytes[v->len] = 0;
 }
 
-/* n_ is malformed; y_ is taken, or refused for what it says and not for how; of i_, numbers that no field takes are
- * JSON all the same, and what two readers may read differently is malformed. */
+/* n_ is malformed; y_ is taken, or refused for what it says and not for how; of i_, numbers that no
+ * field takes are JSON all the same, and what two readers may read differently is malformed. */
 static bool vector_is_as_it_should(const struct vector *v) {
     static const char *const a[] = {"a", NULL};
     struct resp resp = {0};
@@ -420,9 +434,16 @@ static void json_is_not_mangled(void) {
     static const char *const a[] = {"a", NULL};
     struct resp resp = {0};
     struct json_object *o;
-    static const char *const malformed[] = {
-        "{\"a\":{\"b\":1,\"b\":2}}", "{\"a\":[{\"b\":1,\"\\u0062\":2}]}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\\ud800\"}",
-        "{\"a\":\"\\ud800x\"}", "{\"\\ud800\":1}", "{\"a\":[[[[[[[[1]]]]]]]]}", "{\"a\":tru\\u0065}", "{\"a\":1}\v", "{\"a\":1}\f"};
+    static const char *const malformed[] = {"{\"a\":{\"b\":1,\"b\":2}}",
+                                            "{\"a\":[{\"b\":1,\"\\u0062\":2}]}",
+                                            "{\"a\":\"\\ud800\"}",
+                                            "{\"a\":\"\\udc00\\ud800\"}",
+                                            "{\"a\":\"\\ud800x\"}",
+                                            "{\"\\ud800\":1}",
+                                            "{\"a\":[[[[[[[[1]]]]]]]]}",
+                                            "{\"a\":tru\\u0065}",
+                                            "{\"a\":1}\v",
+                                            "{\"a\":1}\f"};
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
         enum err e = parse(malformed[i], a);
         if (e != E_MALFORMED_JSON) printf("# %s: %s\n", malformed[i], err_name(e));
@@ -434,14 +455,17 @@ static void json_is_not_mangled(void) {
     CU_ASSERT_EQUAL(parse("{\"a\":[[[[[[[1]]]]]]]}", a), E_OK);
     const char *text = "{\"\\u0061\":\"\\ud834\\udd1e\\\\u0000\\/\\u00e9\\n\"}";
     CU_ASSERT_FATAL(body_parse(text, strlen(text), a, &resp, &o) == E_OK);
-    CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(o, "a")), "\xf0\x9d\x84\x9e\\u0000/\xc3\xa9\n");
+    CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(o, "a")),
+                           "\xf0\x9d\x84\x9e\\u0000/\xc3\xa9\n");
     json_object_put(o);
     resp_free(&resp);
 }
 
 static void blank_texts_are_none(void) {
-    static const char *const blank[] = {" ", "   ", "\\u00a0", "\\u2003\\u3000", "\\u1680\\u2028\\u2029\\u202f\\u205f \\u200a"};
-    static const char *const control[] = {"a\\u0007", "\\u0085", "a\\u009f", "\\u007f", "a\\u0000b"};
+    static const char *const blank[] = {" ", "   ", "\\u00a0", "\\u2003\\u3000",
+                                        "\\u1680\\u2028\\u2029\\u202f\\u205f \\u200a"};
+    static const char *const control[] = {"a\\u0007", "\\u0085", "a\\u009f", "\\u007f",
+                                          "a\\u0000b"};
     static const char *const good[] = {" a ", "\\u00a1", "\\u2003x", "가 나"};
     struct resp resp = {0};
     char text[200];
@@ -452,7 +476,8 @@ static void blank_texts_are_none(void) {
             snprintf(text, sizeof text, "{\"name\":\"%s\"}", rows[i]);
             struct json_object *o = json_tokener_parse(text);
             resp.body_len = 0;
-            CU_ASSERT_EQUAL(body_text(o, "name", 1, 100, &resp, &v), kind == 2 ? E_OK : E_VALIDATION_FAILED);
+            CU_ASSERT_EQUAL(body_text(o, "name", 1, 100, &resp, &v),
+                            kind == 2 ? E_OK : E_VALIDATION_FAILED);
             if (kind == 0) CU_ASSERT_EQUAL(body_text(o, "name", 0, 100, &resp, &v), E_OK);
             json_object_put(o);
         }
@@ -758,13 +783,15 @@ int main(void) {
         {"texts of white space alone are none", blank_texts_are_none},
         {"idempotency keys have a form, requests a hash", idempotency_keys},
         {"seat lists round trip", seat_lists_round_trip},
-        {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
+        {"poll advice grows with the wait, is bounded and jittered",
+         poll_advice_grows_and_is_bounded},
         {"the board agrees with a plain count", board_agrees_with_a_plain_count},
         {"the board holds a million numbers in 256 KiB", board_holds_a_million_in_256_kib},
         {"the board lists queues with their titles", board_lists_queues_with_titles},
         {"nginx's errors are counted once", nginx_errors_are_counted_once},
         {"an old board is not trusted", an_old_board_is_not_trusted},
-        {"what workers note goes before the board's copies", what_workers_note_goes_before_the_board},
+        {"what workers note goes before the board's copies",
+         what_workers_note_goes_before_the_board},
         {"readers of the board never see half a refresh", readers_never_see_half_a_refresh},
         {"a killed writer leaves the board whole", a_killed_writer_leaves_the_board_whole},
     };
