@@ -1,19 +1,22 @@
 /* boxofficectl: what an operator does. One row a command; each prints for people, or JSON with --json.
  * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
-#include "batch/account.h"
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "base/clock.h"
-#include "store/concert.h"
 #include "base/conf.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "store/migrate.h"
+#include "base/token.h"
+#include "base/utf8.h"
+#include "batch/account.h"
 #include "batch/queue.h"
 #include "batch/reservation.h"
+#include "store/concert.h"
+#include "store/migrate.h"
 #include "store/ticket.h"
-#include "base/token.h"
 
+#include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -77,12 +80,54 @@ static bool number(const char *text, uint64_t least, uint64_t most, uint64_t *v_
     return text && *text >= '0' && *text <= '9' && *end == 0 && *v_r >= least && *v_r <= most;
 }
 
-static bool time_option(const char *text, uint64_t *at_ms_r) {
-    *at_ms_r = 0;
-    return !text || clock_parse(text, at_ms_r);
+#define TITLE_CHARS_MAX 200 /* as wide as the columns of titles and venues are */
+#define SEATS_OF_A_HALL_MAX 100000
+#define ACTIVE_MAX 1000000
+
+/* These say what is wrong with an option, and return 2 then; 0 when it is in order. */
+
+static int bad_text(const char *option, const char *text) {
+    if (!text) return say(2, "%s is needed: a text of 1 to %d characters", option, TITLE_CHARS_MAX);
+    struct utf8_text t = utf8_look(text, strlen(text));
+    if (!t.valid) return say(2, "%s is not in UTF-8: run this in a UTF-8 locale", option);
+    if (t.control) return say(2, "%s has control characters: leave them out", option);
+    if (t.chars > TITLE_CHARS_MAX)
+        return say(2, "%s is longer than %d characters: shorten it", option, TITLE_CHARS_MAX);
+    return t.blank
+               ? say(2, "%s is blank: give a text of 1 to %d characters", option, TITLE_CHARS_MAX)
+               : 0;
 }
 
-#define TIME_FORM "must be a time such as 2026-12-24T20:00:00Z"
+/* Time 0 is what stands for none, so the first moment of 1970 is no time either. */
+static int bad_time(const char *option, const char *text, uint64_t *at_ms_r) {
+    if (clock_parse(text, at_ms_r) && *at_ms_r > 0) return 0;
+    return say(2,
+               "%s must be a time that there is, such as 2026-12-24T20:00:00Z or "
+               "2026-12-24T20:00:00+09:00",
+               option);
+}
+
+/* The times of sale; 0 where none is given. */
+static int bad_sales(struct ctl *ctl, uint64_t *open_ms_r, uint64_t *close_ms_r) {
+    *open_ms_r = *close_ms_r = 0;
+    if (ctl->sales_open && bad_time("--sales-open", ctl->sales_open, open_ms_r)) return 2;
+    if (ctl->sales_close && bad_time("--sales-close", ctl->sales_close, close_ms_r)) return 2;
+    if (*open_ms_r && *close_ms_r && *close_ms_r <= *open_ms_r)
+        return say(2, "--sales-close must be after --sales-open");
+    return 0;
+}
+
+/* Not given: what v_r has is the default. */
+static int bad_number(const char *option, const char *text, uint64_t least, uint64_t most,
+                      uint64_t *v_r) {
+    if (!text || number(text, least, most, v_r)) return 0;
+    return say(2, "%s must be a whole number from %" PRIu64 " to %" PRIu64, option, least, most);
+}
+
+static int bad_concert(struct ctl *ctl, uint64_t *concert_r) {
+    if (number(ctl->argv[0], 1, INT64_MAX, concert_r)) return 0;
+    return say(2, "CONCERT_ID must be a number from 1; see: boxofficectl concert list");
+}
 
 /* --- commands --- */
 
@@ -104,10 +149,10 @@ static int c_migrate(struct ctl *ctl) {
 static int c_concert_add(struct ctl *ctl) {
     uint64_t max_active = 100, open_ms, close_ms;
     struct concert_id id = {0};
-    if (!ctl->title || !*ctl->title || strlen(ctl->title) > 600) return say(2, "concert add needs --title, at most 200 characters");
-    if (ctl->max_active && !number(ctl->max_active, 0, 1000000, &max_active)) return say(2, "--max-active must be a number from 0 to 1000000");
-    if (!time_option(ctl->sales_open, &open_ms)) return say(2, "--sales-open " TIME_FORM);
-    if (!time_option(ctl->sales_close, &close_ms)) return say(2, "--sales-close " TIME_FORM);
+    if (bad_text("--title", ctl->title) ||
+        bad_number("--max-active", ctl->max_active, 0, ACTIVE_MAX, &max_active) ||
+        bad_sales(ctl, &open_ms, &close_ms))
+        return 2;
     enum err e = concert_add(ctl->db, ctl->title, max_active, open_ms, close_ms, &id);
     return e ? fail(e) : print_id(ctl, "concertId", id.v);
 }
@@ -136,18 +181,23 @@ static int c_concert_list(struct ctl *ctl) {
 static int c_performance_add(struct ctl *ctl) {
     uint64_t concert, starts_ms, price, seats = 50, open_ms, close_ms;
     struct performance_id id = {0};
-    if (!number(ctl->argv[0], 1, INT64_MAX, &concert)) return say(2, "performance add needs a CONCERT_ID");
-    if (!ctl->starts_at || !clock_parse(ctl->starts_at, &starts_ms)) return say(2, "--starts-at " TIME_FORM);
-    if (!ctl->venue || !*ctl->venue || strlen(ctl->venue) > 600) return say(2, "performance add needs --venue, at most 200 characters");
-    if (!number(ctl->price, 0, PRICE_MINOR_MAX, &price)) return say(2, "--price must be a whole number of minor units");
-    if (ctl->seats && !number(ctl->seats, 1, 100000, &seats)) return say(2, "--seats must be a number from 1 to 100000");
-    if (!time_option(ctl->sales_open, &open_ms)) return say(2, "--sales-open " TIME_FORM);
-    if (!time_option(ctl->sales_close, &close_ms)) return say(2, "--sales-close " TIME_FORM);
-    enum err e = performance_add(ctl->db, (struct concert_id){concert}, starts_ms, ctl->venue, price, seats, open_ms, close_ms, &id);
+    if (bad_concert(ctl, &concert)) return 2;
+    if (!ctl->starts_at) return say(2, "--starts-at is needed: the time of the performance");
+    if (bad_time("--starts-at", ctl->starts_at, &starts_ms) || bad_text("--venue", ctl->venue))
+        return 2;
+    if (!ctl->price)
+        return say(2, "--price is needed: a whole number of minor units, for each seat");
+    if (!number(ctl->price, 0, PRICE_MINOR_MAX, &price))
+        return say(2, "--price must be a whole number of minor units from 0 to %" PRIu64,
+                   (uint64_t)PRICE_MINOR_MAX);
+    if (bad_number("--seats", ctl->seats, 1, SEATS_OF_A_HALL_MAX, &seats) ||
+        bad_sales(ctl, &open_ms, &close_ms))
+        return 2;
+    if (open_ms >= starts_ms) return say(2, "--sales-open must be before --starts-at");
+    enum err e = performance_add(ctl->db, (struct concert_id){concert}, starts_ms, ctl->venue,
+                                 price, seats, open_ms, close_ms, &id);
     return e ? fail(e) : print_id(ctl, "performanceId", id.v);
 }
-
-static bool concert_argument(struct ctl *ctl, uint64_t *concert_r) { return number(ctl->argv[0], 1, INT64_MAX, concert_r); }
 
 struct show {
     uint64_t concert;
@@ -196,7 +246,7 @@ static enum err queue_state(struct ctl *ctl, struct show *s) {
 
 static int c_queue_show(struct ctl *ctl) {
     struct show s = {0};
-    if (!concert_argument(ctl, &s.concert)) return say(2, "queue show needs a CONCERT_ID");
+    if (bad_concert(ctl, &s.concert)) return 2;
     enum err e = queue_state(ctl, &s);
     if (e) return fail(e);
     if (ctl->json) return print(s.found);
@@ -207,7 +257,7 @@ static int c_queue_show(struct ctl *ctl) {
 
 static int command(struct ctl *ctl, const char *kind, uint64_t value) {
     uint64_t concert;
-    if (!concert_argument(ctl, &concert)) return say(2, "a CONCERT_ID is needed; see: boxofficectl concert list");
+    if (bad_concert(ctl, &concert)) return 2;
     enum err e = queue_command(ctl->db, (struct concert_id){concert}, kind, value);
     if (e) return fail(e);
     if (ctl->json) return c_queue_show(ctl);
@@ -220,7 +270,8 @@ static int c_queue_resume(struct ctl *ctl) { return command(ctl, "RESUME", 0); }
 
 static int c_queue_set(struct ctl *ctl) {
     uint64_t cap;
-    if (!number(ctl->max_active, 0, 1000000, &cap)) return say(2, "queue set needs --max-active, a number from 0 to 1000000");
+    if (!ctl->max_active) return say(2, "--max-active is needed: how many may be in at a time");
+    if (bad_number("--max-active", ctl->max_active, 0, ACTIVE_MAX, &cap)) return 2;
     return command(ctl, "CAP", cap);
 }
 
@@ -234,7 +285,7 @@ static int c_queue_drain(struct ctl *ctl) {
     for (;;) {
         struct show s = {0};
         struct json_object *waiting, *active;
-        concert_argument(ctl, &s.concert);
+        if (bad_concert(ctl, &s.concert)) return 2;
         enum err e = queue_state(ctl, &s);
         if (e) return fail(e);
         json_object_object_get_ex(s.found, "waiting", &waiting);
@@ -268,7 +319,7 @@ static int print_object(struct ctl *ctl, struct json_object *o) {
 static int c_user_show(struct ctl *ctl) {
     struct user_id id;
     struct json_object *o = NULL;
-    if (!user_id_parse(ctl->argv[0], &id)) return say(2, "user show needs a USER_ID, a UUID");
+    if (!user_id_parse(ctl->argv[0], &id)) return say(2, "USER_ID must be a UUID");
     enum err e = db_run(ctl->db, STMT_USER_SHOW, DB_ARGS(DB_BYTES(id.v, 16)), show_user, &o, NULL);
     if (e || !o) return fail(e ? e : E_USER_NOT_FOUND);
     json_add_user(o, "userId", id);
@@ -300,7 +351,8 @@ static void show_reservation(void *ctx, const struct db_row *row) {
 static int c_reservation_show(struct ctl *ctl) {
     uint64_t id;
     struct json_object *o = NULL;
-    if (!number(ctl->argv[0], 1, INT64_MAX, &id)) return say(2, "reservation show needs an ID");
+    if (!number(ctl->argv[0], 1, INT64_MAX, &id))
+        return say(2, "ID must be the number of a reservation");
     enum err e = db_run(ctl->db, STMT_RESERVATION_SHOW, DB_ARGS(DB_U64(id)), show_reservation, &o, NULL);
     if (e || !o) return fail(e ? e : E_RESERVATION_NOT_FOUND);
     return print_object(ctl, o);
@@ -385,7 +437,16 @@ static int usage(FILE *out, int status) {
     return status;
 }
 
-int main(int argc, char **argv) {
+/* Whether a command's usage names the option: an option that nothing would come of is a mistake. */
+static bool takes(const char *usage, const char *option) {
+    char name[40];
+    size_t n = (size_t)snprintf(name, sizeof name, "--%s", option);
+    for (const char *at = usage; (at = strstr(at, name)); at += n)
+        if (!isalnum((unsigned char)at[n]) && at[n] != '-') return true;
+    return false;
+}
+
+static int run(int argc, char **argv) {
     enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, MDOC, URL, JSON };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
@@ -409,9 +470,14 @@ int main(int argc, char **argv) {
         {0},
     };
     static struct ctl ctl;
-    const char *path = CONF_FILE_DEFAULT;
+    const char *path = CONF_FILE_DEFAULT, *given[sizeof options / sizeof *options] = {NULL};
     char why[600];
-    for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
+    opterr = 0;
+    for (int c, at = -1; (c = getopt_long(argc, argv, "c:Vh", options, &at)) != -1; at = -1) {
+        if (c >= TITLE && c != JSON && at >= 0) {
+            if (given[at]) return say(2, "--%s is given twice", options[at].name);
+            given[at] = options[at].name;
+        }
         switch (c) {
         case 'c': path = optarg; break;
         case 'V': puts("boxofficectl " PACKAGE_VERSION); return 0;
@@ -431,15 +497,26 @@ int main(int argc, char **argv) {
         case PENDING: ctl.pending = true; break;
         case MDOC: ctl.mdoc = true; break;
         case URL: ctl.url = optarg; break;
-        default: return usage(stderr, 2);
+        default:
+            return say(2, "%s is no option, or lacks its value; see boxofficectl --help",
+                       argv[optind - 1]);
         }
     }
     argc -= optind;
     argv += optind;
+    if (argc == 0) return usage(stderr, 2);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         int words = commands[i].verb ? 2 : 1;
-        if (argc != words + commands[i].arguments || strcmp(argv[0], commands[i].noun) != 0 || (words == 2 && strcmp(argv[1], commands[i].verb) != 0))
+        if (argc < words || strcmp(argv[0], commands[i].noun) != 0 ||
+            (words == 2 && strcmp(argv[1], commands[i].verb) != 0))
             continue;
+        if (argc != words + commands[i].arguments)
+            return say(2, "usage: boxofficectl %s", commands[i].usage);
+        for (size_t k = 0; k < sizeof given / sizeof *given; k++)
+            if (given[k] && !takes(commands[i].usage, given[k]))
+                return say(2, "%s%s%s takes no --%s; usage: boxofficectl %s", commands[i].noun,
+                           words == 2 ? " " : "", words == 2 ? commands[i].verb : "", given[k],
+                           commands[i].usage);
         ctl.argc = argc - words;
         ctl.argv = argv + words;
         ctl.config = path;
@@ -453,5 +530,13 @@ int main(int argc, char **argv) {
         db_free(ctl.db);
         return status;
     }
-    return usage(stderr, 2);
+    return say(2, "no such command; boxofficectl --help lists them");
+}
+
+int main(int argc, char **argv) {
+    int status = run(argc, argv);
+    /* What went to a full disk was not done, whoever reads it later. */
+    if (fflush(stdout) || ferror(stdout))
+        return say(2, "what it prints could not be written: %s", strerror(errno));
+    return status;
 }

@@ -26,6 +26,11 @@ void check_settings(struct check *c) {
         return;
     }
     if (stat(c->config_path, &st) == 0 && st.st_mode & S_IWOTH) check_wrong(c, "anybody may change %s: chmod o-w it", c->config_path);
+    /* Else a worker that waits for the database, as it may, would be killed for it. */
+    if (c->conf.stuck_ms <= c->conf.database_timeout_ms)
+        check_warning(
+            c, "stuck_ms (%" PRIu64 ") must be above database_timeout_ms (%" PRIu64 "): raise it",
+            c->conf.stuck_ms, c->conf.database_timeout_ms);
     if (c->result == RESULT_OK) check_ok(c, "%s", c->config_path);
 }
 
@@ -74,7 +79,10 @@ void check_token_keys(struct check *c) {
     /* Its last change is the latest that the newest key can be from. */
     long days = stat(path, &st) == 0 ? (long)((time(NULL) - st.st_mtime) / 86400) : 0;
     if (days > KEY_AGE_DAYS_MAX)
-        check_warning(c, "no new key for %ld days: add a line on top of %s and send HUP to the master", days, path);
+        check_warning(c,
+                      "no new key for %ld days: add one as the last line of %s, send HUP to the "
+                      "master, make it the first line, send HUP again",
+                      days, path);
     if (c->result == RESULT_OK) check_ok(c, "%zu in %s, %s signs", keys.count, path, keys.key[0].id);
     explicit_bzero(&keys, sizeof keys);
 }

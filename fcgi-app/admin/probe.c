@@ -146,17 +146,18 @@ bool url_parse(const char *text, struct url *url_r) {
     size_t len = bracket ? strcspn(++host, "]/") : strcspn(host, ":/");
     const char *rest = host + len;
     if (bracket && *rest++ != ']') return false;
-    if (len == 0 || len >= sizeof url_r->host || strcspn(host, " \r\n\t") < len) return false;
+    if (len == 0 || len >= sizeof url_r->host || strcspn(host, " \r\n\t@?#") < len) return false;
     memcpy(url_r->host, host, len);
     strcpy(url_r->port, url_r->tls ? "443" : "80");
     if (*rest == ':') {
         size_t digits = strspn(rest + 1, "0123456789");
-        if (digits == 0 || digits >= sizeof url_r->port || (rest[1 + digits] && rest[1 + digits] != '/')) return false;
-        snprintf(url_r->port, sizeof url_r->port, "%.*s", (int)digits, rest + 1);
-    } else if (*rest && *rest != '/') {
-        return false;
+        unsigned long port = strtoul(rest + 1, NULL, 10);
+        if (digits == 0 || digits >= sizeof url_r->port || port < 1 || port > 65535) return false;
+        snprintf(url_r->port, sizeof url_r->port, "%lu", port);
+        rest += 1 + digits;
     }
-    return true;
+    /* The site is the whole of an address: what follows would not be looked at. */
+    return strcmp(rest, "") == 0 || strcmp(rest, "/") == 0;
 }
 
 static int tcp_connect(const struct url *url, char *why_r, size_t why_size) {
@@ -216,8 +217,11 @@ static bool open_tls(struct probe *p, const struct url *url, char *why_r, size_t
 
 bool probe_send(struct probe *p_r, const struct url *url, const char *method, const char *path, const char *headers, char *why_r, size_t why_size) {
     char request[1024];
-    int n = snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: boxofficectl-check\r\nConnection: close\r\n%s\r\n", method,
-                     path, url->host, headers);
+    bool v6 = strchr(url->host, ':') != NULL; /* an address of IPv6 stands in brackets there */
+    int n = snprintf(request, sizeof request,
+                     "%s %s HTTP/1.1\r\nHost: %s%s%s\r\n"
+                     "User-Agent: boxofficectl-check\r\nConnection: close\r\n%s\r\n",
+                     method, path, v6 ? "[" : "", url->host, v6 ? "]" : "", headers);
     *p_r = (struct probe){.fd = tcp_connect(url, why_r, why_size)};
     if (p_r->fd < 0 || (url->tls && !open_tls(p_r, url, why_r, why_size))) return false;
     if ((p_r->ssl ? SSL_write(p_r->ssl, request, n) : (int)send(p_r->fd, request, (size_t)n, MSG_NOSIGNAL)) == n) return true;

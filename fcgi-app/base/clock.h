@@ -11,7 +11,9 @@
 
 /* "2026-11-23T08:44:00.000Z" of ms since 1970. */
 void clock_rfc3339(uint64_t at_ms, char text_r[RFC3339_SIZE]);
-/* Reads such a text (UTC "Z" or an offset, fraction optional), or "YYYY-MM-DDTHH:MM[:SS]Z"; false when it is not one. */
+/* Reads a time in RFC 3339's form, with "Z" or an offset of at most 23:59; seconds, and their
+ * fraction, may be left out. False when it is none: no such day, second 60 (leap seconds are not
+ * known here), before 1970, after 9999 in UTC. */
 bool clock_parse(const char *text, uint64_t *at_ms_r);
 /* Milliseconds, or nanoseconds, that never go back; the same for all processes of a host. */
 uint64_t clock_mono_ms(void);

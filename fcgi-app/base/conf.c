@@ -85,6 +85,13 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
     char line[1024], why[300];
     bool ok = true;
     for (int n = 1; ok && fgets(line, sizeof line, f); n++) {
+        /* The rest would be read as another line. */
+        if (!strchr(line, '\n') && strlen(line) + 1 == sizeof line) {
+            snprintf(why_r, why_size, "%s:%d: a line has at most %zu characters", path, n,
+                     sizeof line - 2);
+            ok = false;
+            break;
+        }
         char *s = trim(line);
         if (!*s || *s == '#') continue;
         char *eq = strchr(s, '=');
@@ -96,6 +103,11 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
         *eq = 0;
         ok = set(conf_r, trim(s), trim(eq + 1), why, sizeof why);
         if (!ok) snprintf(why_r, why_size, "%s:%d: %s", path, n, why);
+    }
+    if (ok && ferror(f)) { /* half a file, or a folder, is not to be taken for the defaults */
+        snprintf(why_r, why_size, "%s: %s; name the settings file with --config FILE", path,
+                 strerror(errno));
+        ok = false;
     }
     fclose(f);
     return ok;

@@ -1,6 +1,7 @@
 /* Texts that grow. */
 #include "base/strbuf.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,12 @@ static void strbuf_room(struct strbuf *t, size_t more) {
 }
 
 void strbuf_add(struct strbuf *t, const char *format, ...) {
+    assert(t->len <= t->size && (t->bytes || t->size == 0));
     for (;;) {
         va_list args;
         va_start(args, format);
-        int n = vsnprintf(t->bytes + t->len, t->size - t->len, format, args);
+        /* At first there is no memory: NULL + 0 is not C's. */
+        int n = vsnprintf(t->bytes ? t->bytes + t->len : NULL, t->size - t->len, format, args);
         va_end(args);
         if (n < 0) return;
         if ((size_t)n < t->size - t->len) {

@@ -3,6 +3,7 @@
 #ifndef BOXOFFICE_STATS_H
 #define BOXOFFICE_STATS_H
 
+#include "base/token.h"
 #include "store/db.h"
 
 #include <stdatomic.h>
@@ -38,6 +39,7 @@ struct stats {
     uint64_t writers;
     uint64_t started_ms, started_at_ms; /* monotonic; by this host's clock */
     stats_count reloads;
+    token_signing signing_key; /* by the master: the first of the keys that all children know */
     /* written by the ticker */
     stats_count ticker_pid, ticker_restarts, admitted, ended, holds_expired;
     stats_count ticks, tick_us, last_tick_us; /* how many, how long in all, the last one */

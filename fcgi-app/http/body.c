@@ -1,98 +1,85 @@
-/* Strict JSON bodies. */
+/* Strict JSON bodies: base/json_text.h says what is JSON, json-c makes a tree of it, and what is
+ * here says what of that a request may have. */
 #include "http/body.h"
 
-#include <ctype.h>
+#include "base/json_text.h"
+#include "base/utf8.h"
+
+#include <assert.h>
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 8
+#define DEPTH_MAX 8 /* arrays and objects inside one another; requests have two */
 
-/* A word outside strings: JSON has three, and the exponent's letter. */
-static size_t word(const char *text, size_t len, bool after_digit) {
-    static const char *const words[] = {"true", "false", "null"};
+/* How many members all objects of a tree have. Of two with one name json-c keeps the last, so a
+ * text that names more has a name twice. Two readers of such a text may differ in what they see: it
+ * is refused. */
+static size_t members(struct json_object *o) {
     size_t n = 0;
-    while (n < len && isalpha((unsigned char)text[n])) n++;
-    if (n == 1 && after_digit && (*text == 'e' || *text == 'E')) return n;
-    for (size_t i = 0; i < 3; i++)
-        if (strlen(words[i]) == n && memcmp(words[i], text, n) == 0) return n;
-    return 0;
-}
-
-/* What json-c lets through even when it is told to be strict: single quotes, NaN and the like; and of two
- * fields with one name it keeps the last. Two readers of such a text may differ in what they see, so it is
- * refused. `names_r`: how many fields the outermost object names. */
-static bool is_plain_json(const char *text, size_t len, int *names_r) {
-    int depth = 0;
-    *names_r = 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (c == '"') {
-            for (i++; i < len && text[i] != '"'; i++)
-                if (text[i] == '\\') i++;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (c == '}' || c == ']') {
-            depth--;
-        } else if (c == ':') {
-            *names_r += depth == 1;
-        } else if (isalpha((unsigned char)c)) {
-            size_t n = word(text + i, len - i, i > 0 && isdigit((unsigned char)text[i - 1]));
-            if (n == 0) return false;
-            i += n - 1;
-        } else if (!strchr(" \t\r\n,+-.0123456789", c)) {
-            return false;
+    if (json_object_is_type(o, json_type_object)) {
+        json_object_object_foreach(o, name, value) {
+            (void)name;
+            n += 1 + members(value);
         }
+    } else if (json_object_is_type(o, json_type_array)) {
+        for (size_t i = 0; i < json_object_array_length(o); i++)
+            n += members(json_object_array_get_idx(o, i));
     }
-    return true;
+    return n;
 }
 
-/* RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF. json-c's own check lets some of these by. */
-static bool is_utf8(const unsigned char *s, size_t len) {
-    for (size_t i = 0; i < len;) {
-        unsigned char c = s[i++];
-        if (c < 0x80) continue;
-        size_t more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || i + more > len) return false;
-        unsigned char next = s[i];
-        if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) || (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f)) return false;
-        for (; more; more--, i++)
-            if ((s[i] & 0xc0) != 0x80) return false;
-    }
-    return true;
-}
-
-enum err body_parse(const char *text, size_t len, const char *const *fields, struct resp *resp, struct json_object **body_r) {
-    *body_r = NULL;
-    if (len == 0) {
-        if (*fields) return E_MALFORMED_JSON;
-        *body_r = json_object_new_object();
-        return E_OK;
-    }
-    int names;
-    if (memchr(text, 0, len) || !is_utf8((const unsigned char *)text, len) || !is_plain_json(text, len, &names)) return E_MALFORMED_JSON;
-    struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
+/* The tree of a text that is JSON; false when it is not. NULL is a tree too: null. */
+static bool parse(const char *text, size_t len, struct json_text *seen_r,
+                  struct json_object **o_r) {
+    if (!json_text_scan(text, len, DEPTH_MAX, seen_r)) return false;
+    /* It counts what is inside the innermost, too. */
+    struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX + 1);
     json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    struct json_object *o = json_tokener_parse_ex(t, text, (int)len + 1); /* with its NUL: a number at the end ends */
+    /* With its NUL: a number at the end ends. */
+    *o_r = json_tokener_parse_ex(t, text, (int)len + 1);
     bool ok = json_tokener_get_error(t) == json_tokener_success;
     json_tokener_free(t);
-    if (!ok || (json_object_is_type(o, json_type_object) && names != json_object_object_length(o))) {
-        json_object_put(o);
-        return E_MALFORMED_JSON;
-    }
-    if (!json_object_is_type(o, json_type_object)) {
-        json_object_put(o);
-        return resp_invalid(resp, "", "must be an object");
-    }
+    return ok;
+}
+
+/* Nothing but these fields. */
+static enum err only(struct json_object *o, const char *const *fields, struct resp *resp) {
     enum err e = E_OK;
+    if (!json_object_is_type(o, json_type_object))
+        return resp_invalid(resp, "", "must be an object");
     json_object_object_foreach(o, name, value) {
         (void)value;
         const char *const *f = fields;
         while (*f && strcmp(*f, name) != 0) f++;
         if (!*f) e = resp_invalid(resp, name, "is not a field of this request");
     }
+    return e;
+}
+
+enum err body_parse(const char *text, size_t len, const char *const *fields, struct resp *resp,
+                    struct json_object **body_r) {
+    assert(fields && len < INT_MAX);
+    struct json_object *o = NULL;
+    struct json_text seen;
+    enum err e;
+    *body_r = NULL;
+    if (len == 0) {
+        if (*fields) return E_MALFORMED_JSON;
+        *body_r = json_object_new_object();
+        return E_OK;
+    }
+    if (!parse(text, len, &seen, &o))
+        e = E_MALFORMED_JSON;
+    else if (seen.nul_in_name)
+        e = resp_invalid(resp, "", "no field of this request has a NUL in its name");
+    else if (seen.names != members(o))
+        e = E_MALFORMED_JSON;
+    else
+        e = only(o, fields, resp);
     if (e)
         json_object_put(o);
     else
@@ -120,19 +107,17 @@ enum err body_u64(struct json_object *body, const char *name, uint64_t least, ui
     return resp_invalid(resp, name, reason);
 }
 
-enum err body_text(struct json_object *body, const char *name, size_t least, size_t most, struct resp *resp, const char **text_r) {
+enum err body_text(struct json_object *body, const char *name, size_t least, size_t most,
+                   struct resp *resp, const char **text_r) {
+    assert(least <= most);
     char reason[100];
     struct json_object *v = field(body, name);
     if (v && json_object_is_type(v, json_type_string)) {
         const char *s = json_object_get_string(v);
-        size_t bytes = (size_t)json_object_get_string_len(v), chars = 0;
-        bool plain = true;
-        for (size_t i = 0; i < bytes; i++) {
-            unsigned char c = (unsigned char)s[i];
-            chars += (c & 0xc0) != 0x80;
-            if (c < 0x20 || c == 0x7f) plain = false;
-        }
-        if (plain && chars >= least && chars <= most) {
+        struct utf8_text t = utf8_look(s, (size_t)json_object_get_string_len(v));
+        if (t.valid && !t.control && t.chars >= least && t.chars <= most) {
+            if (t.blank && least > 0)
+                return resp_invalid(resp, name, "must not be white space alone");
             *text_r = s;
             return E_OK;
         }

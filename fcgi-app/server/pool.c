@@ -230,7 +230,14 @@ static void reload(struct pool *p) {
     conf.board_concerts = p->conf->board_concerts;
     strcpy(conf.listen_socket, p->conf->listen_socket);
     strcpy(conf.writers_socket, p->conf->writers_socket);
+    if (!token_keys_have(p->keys, keys.key[0].id))
+        log_line(LOG_L_WARNING,
+                 "the key %s signs from now on and was not known here before: until other hosts "
+                 "know it they refuse what it signs; add a key as the last line first, on all "
+                 "hosts, and make it the first one later",
+                 keys.key[0].id);
     *p->conf = conf;
+    keys.signing = &p->stats->signing_key;
     *p->keys = keys;
     p->reloading = 0;
     stats_add(&p->stats->reloads, 1);
@@ -245,6 +252,7 @@ static void reload_next(struct pool *p) {
     if (p->reloading < p->children) {
         tell(p, p->reloading, SIGTERM);
     } else {
+        token_signing_set(p->stats->signing_key, p->keys); /* all children know it by now */
         log_line(LOG_L_NOTICE, "reloaded");
         notify("READY=1");
     }
@@ -282,6 +290,8 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
         log_line(LOG_L_ERROR, "no memory for the board; lower board_concerts");
         return 1;
     }
+    keys->signing = &p.stats->signing_key;
+    token_signing_set(p.stats->signing_key, keys);
     sigemptyset(&p.signals);
     int handled[] = {SIGTERM, SIGINT, SIGHUP, SIGCHLD};
     for (size_t i = 0; i < sizeof handled / sizeof *handled; i++) sigaddset(&p.signals, handled[i]);

@@ -194,6 +194,8 @@ def settings_that_are_not_valid():
             assert done.returncode == 1 and done.rows["database"]["result"] == "not checked" and done.rows["nginx"]["result"] == "ok", told(done)
     with mode(box.config, 0o666):
         found(check(), {"settings": "wrong"}, "anybody may change")
+    with settings(stuck_ms="5000", database_timeout_ms="5000") as config:
+        found(check(config=config), {"settings": "warning"}, "stuck_ms (5000) must be above database_timeout_ms (5000)")
 
 
 @damage

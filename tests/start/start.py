@@ -3,6 +3,7 @@
 with what is stuck; and a database over TCP with TLS. Speaks TAP; arguments choose tests by name."""
 import contextlib
 import itertools
+import json
 import os
 import re
 import shutil
@@ -83,27 +84,37 @@ def refused(path, words):
     assert time.monotonic() - began < 20
 
 
-def send(s, path, method="GET", target="/healthz", body=b"", request_id="c0ffee" + "0" * 26):
+def send(s, path, method="GET", target="/healthz", body=b"", request_id="c0ffee" + "0" * 26, **more):
     """One FastCGI request, without nginx. Waits for its worker as nginx would."""
     def record(kind, content):
         return struct.pack(">BBHHBB", 1, kind, 1, len(content), 0, 0) + content
     parameters = {"REQUEST_METHOD": method, "REQUEST_URI": target, "DOCUMENT_URI": target, "QUERY_STRING": "", "CONTENT_TYPE": "application/json",
-                  "CONTENT_LENGTH": str(len(body)), "REQUEST_ID": request_id}
-    pairs = b"".join(bytes([len(k), len(v)]) + k.encode() + v.encode() for k, v in parameters.items())
+                  "CONTENT_LENGTH": str(len(body)), "REQUEST_ID": request_id, **more}
+    pairs = b"".join(bytes([len(k)]) + struct.pack(">I", len(v) | 1 << 31) + k.encode() + v.encode() for k, v in parameters.items())
     s.settimeout(SLOW_S)
     s.connect(path)
     s.sendall(record(1, struct.pack(">HB5x", 1, 0)) + record(4, pairs) + record(4, b"") + (record(5, body) if body else b"") + record(5, b""))
 
 
-def ask(path, target="/healthz"):
-    """The status of an answer."""
+def answer(path, **request):
+    """The status of an answer, and what it says; two times None of who hung up."""
     with socket.socket(socket.AF_UNIX) as s:
-        send(s, path, target=target)
+        send(s, path, **request)
         got = b""
         while chunk := s.recv(65536):
             got += chunk
-    found = re.search(rb"Status: (\d+)", got)
-    return int(found.group(1)) if found else None
+    text = b""
+    while len(got) >= 8:
+        kind, length, padding = got[1], *struct.unpack(">HB", got[4:7])
+        text += got[8:8 + length] if kind == 6 else b""
+        got = got[8 + length + padding:]
+    head, _, body = text.partition(b"\r\n\r\n")
+    found = re.search(rb"Status: (\d+)", head)
+    return (int(found.group(1)), json.loads(body) if body.startswith(b"{") else None) if found else (None, None)
+
+
+def ask(path, target="/healthz"):
+    return answer(path, target=target)[0]
 
 
 class Service:
@@ -216,6 +227,119 @@ def it_tells_when_it_is_ready_reloads_and_stops():
         s.hears("STOPPING=1")
         s.hears("EXTEND_TIMEOUT_USEC=12000000")
         assert s.process.wait(SLOW_S) == 0
+
+
+class Keys:
+    """A service of two workers whose signing keys are changed, with one concert."""
+
+    def __init__(self, **changes):
+        self.file = os.path.join(folder, f"keys-{next(numbers)}")
+        self.secrets = {f"k{i}": f"{i:02d}" * 32 for i in range(1, 5)}
+        self.write("k1")
+        self.service = Service(workers="2", token_keys_file=self.file, **changes)
+        self.concert = json.loads(ctl(self.service.config, "--json", "concert", "add", "--title", "Keys", "--max-active", "0").stdout)["concertId"]
+        wait_for(lambda: os.path.exists(self.service.socket) and ask(self.service.socket, "/readyz") == 200, SLOW_S, "it answers")
+
+    def write(self, *ids):
+        with open(self.file, "w", encoding="utf-8") as f:
+            f.writelines(f"{i} {self.secrets[i]}\n" for i in ids)
+
+    def token(self):
+        """Of somebody who has just joined."""
+        made = answer(self.service.socket, method="POST", target="/api/v1/users", body=b'{"name":"Kim"}')[1]
+        status, place = answer(self.service.socket, method="POST", target=f"/api/v1/concerts/{self.concert}/queue",
+                               HTTP_AUTHORIZATION="Bearer " + made["accessKey"])
+        assert status == 201, place
+        return place["token"]
+
+    def looks(self, token):
+        """The status of the place that it stands for."""
+        return answer(self.service.socket, target=f"/api/v1/concerts/{self.concert}/queue", HTTP_QUEUE_TOKEN=token)
+
+    def pool(self):
+        """The pids of its workers by their number."""
+        return {n: (self.service.children(f"worker {n} ") or [0])[0] for n in (1, 2)}
+
+    def reload(self):
+        done = self.service.said().count("reloaded")
+        self.service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.service.said().count("reloaded") > done, SLOW_S, "it is reloaded")
+
+    def half_reload(self):
+        """Worker 1 has the new keys, worker 2 the old ones, and the master stands still."""
+        old = self.pool()
+        self.service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.pool()[1] not in (0, old[1]), SLOW_S, "worker 1 is replaced", every=0.001)
+        self.service.process.send_signal(signal.SIGSTOP)
+        new = self.pool()
+        assert new[2] == old[2] and new[1] != old[1], (old, new)
+        return new
+
+    def only(self, pids, n):
+        """Lets worker n alone answer."""
+        os.kill(pids[n], signal.SIGCONT)
+        os.kill(pids[3 - n], signal.SIGSTOP)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *how):
+        for pid in (self.service.process.pid, *self.pool().values()):
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
+        self.service.__exit__(*how)
+
+
+@test
+def a_signing_key_twice_is_refused():
+    path = os.path.join(folder, "twice.keys")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(f"# keys\nk1 {'01' * 32}\nk2 {'02' * 32}\nk1 {'03' * 32}\n")
+    refused(settings(token_keys_file=path), f"{path}:4: this id is there twice")
+
+
+@test
+def no_token_is_refused_while_a_new_key_is_made_the_first():
+    """Half way through a reload each worker's tokens are shown to the other one."""
+    with Keys() as k:
+        before = k.token()
+        assert before.startswith("k1."), before
+        k.write("k2", "k1")
+        pids = k.half_reload()
+        tokens = {}
+        for n in (1, 2):
+            k.only(pids, n)
+            tokens[n] = k.token()
+        for n in (1, 2):
+            k.only(pids, n)
+            for token in (before, *tokens.values()):
+                status, said = k.looks(token)
+                assert status == 200, f"worker {n} on {token[:3]}: {said}"
+        assert all(t.startswith("k1.") for t in tokens.values()), tokens
+        os.kill(pids[1], signal.SIGCONT)
+        os.kill(k.service.process.pid, signal.SIGCONT)
+        wait_for(lambda: "reloaded" in k.service.said(), SLOW_S, "it is reloaded")
+        after = k.token()
+        assert after.startswith("k2."), after
+        assert all(k.looks(t)[0] == 200 for t in (before, after, *tokens.values()))
+        assert "k2 signs from now on and was not known here before" in k.service.said(), k.service.said()
+
+
+@test
+def a_key_is_added_in_two_steps_without_a_warning():
+    with Keys() as k:
+        first = k.token()
+        k.write("k1", "k2")
+        k.reload()
+        second = k.token()
+        k.write("k2", "k1")
+        k.reload()
+        third = k.token()
+        assert [t[:3] for t in (first, second, third)] == ["k1.", "k1.", "k2."]
+        k.write("k2")
+        k.reload()
+        assert [k.looks(t)[0] for t in (first, second, third)] == [401, 401, 200]
+        assert "not known here before" not in k.service.said(), k.service.said()
 
 
 @test

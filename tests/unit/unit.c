@@ -1,19 +1,20 @@
 /* Tests that need no database. */
 #include "../tap.h"
 
-#include "board/board.h"
-#include "http/body.h"
+#include "admin/procinfo.h"
 #include "base/clock.h"
 #include "base/conf.h"
-#include "batch/idem.h"
 #include "base/ids.h"
 #include "base/json.h"
-#include "board/nginx_errors.h"
+#include "base/strbuf.h"
+#include "base/token.h"
+#include "batch/idem.h"
 #include "batch/queue.h"
 #include "batch/reservation.h"
+#include "board/board.h"
+#include "board/nginx_errors.h"
 #include "board/stats.h"
-#include "base/token.h"
-#include "admin/procinfo.h"
+#include "http/body.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -40,6 +41,47 @@ static void times_round_trip(void) {
     CU_ASSERT(clock_parse("2027-01-01T11:00Z", &ms) && ms == 1798801200000);
     static const char *const bad[] = {"", "2027", "2027-01-01", "2027-01-01T11:00:00", "2027-13-01T11:00:00Z", "2027-01-01T11:00:00Zx", "1960-01-01T00:00:00Z"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
+}
+
+/* Each part of a time is in its own bounds, and a day is one of its month. */
+static void times_are_strict(void) {
+    static const char *const good[] = {
+        "2028-02-29T00:00:00Z",     "2000-02-29T23:59:59Z",      "2031-12-31T23:59:59.999999999Z",
+        "2027-01-01t11:00:00z",     "2027-01-01T11:00:00+23:59", "2027-01-01T11:00:00-23:59",
+        "9999-12-31T23:59:59.999Z", "1970-01-01T01:00:00+01:00"};
+    static const char *const bad[] = {
+        "2031-02-29T00:00:00Z",      "2031-02-31T00:00:00Z",      "2100-02-29T00:00:00Z",
+        "2031-04-31T00:00:00Z",      "2031-00-10T00:00:00Z",      "2031-01-00T00:00:00Z",
+        "2031-01-32T00:00:00Z",      "2031-01-01T24:00:00Z",      "2031-01-01T25:00:00Z",
+        "2031-01-01T00:60:00Z",      "2031-01-01T00:00:60Z",      "2031-01-01T23:59:60Z",
+        "2031-01-01T00:00:00+24:00", "2031-01-01T00:00:00+99:99", "2031-01-01T00:00:00+00:60",
+        "2031-01-01T00:00:00+0:00",  "2031-01-01T00:00:00+0000",  "2031-01-01T00:00:00+ 1:00",
+        "2031-01-01T00:00:00.Z",     "2031-01-01T00:00:00,5Z",    "2031-1-01T00:00:00Z",
+        "2031-01-1T00:00:00Z",       "2031-01-01T1:00:00Z",       "31-01-01T00:00:00Z",
+        "02031-01-01T00:00:00Z",     " 2031-01-01T00:00:00Z",     "2031-01-01T00:00:00Z ",
+        "2031-01-01 00:00:00Z",      "2031-01-01T00:00.5Z",       "+2031-01-01T00:00:00Z",
+        "2031-01-01T 1:00:00Z",      "2031-01-01T00:00:0Z",       "1970-01-01T00:59:59+01:00",
+        "9999-12-31T23:59:59-00:01", "2031-01-01T00:00:00-+1:00", "2031-01-01T00:00Z0"};
+    uint64_t ms;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        if (!clock_parse(good[i], &ms)) printf("# refused: %s\n", good[i]);
+        CU_ASSERT(clock_parse(good[i], &ms));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        if (clock_parse(bad[i], &ms)) printf("# taken: %s\n", bad[i]);
+        CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
+    }
+    CU_ASSERT(clock_parse("2027-01-01T00:00:00.0059-12:34", &ms) && ms == 1798806840005);
+}
+
+static void texts_grow(void) {
+    struct strbuf t = {0};
+    strbuf_add(&t, "%s", "");
+    CU_ASSERT_EQUAL(t.len, 0);
+    for (int i = 0; i < 3000; i++) strbuf_add(&t, "%d,", i % 10);
+    CU_ASSERT(t.len == 6000 && strlen(t.bytes) == 6000 &&
+              strncmp(t.bytes + 5994, "7,8,9,", 6) == 0);
+    free(t.bytes);
 }
 
 static void uuids(void) {
@@ -128,12 +170,62 @@ static void signing_keys_change_while_tokens_are_out(void) {
     keys = keys_of("k2 " HEX_B "\n", &ok);
     CU_ASSERT_EQUAL(token_verify(&keys, old, &back), E_QUEUE_TOKEN_INVALID);
     CU_ASSERT_EQUAL(token_verify(&keys, new, &back), E_OK);
+    /* The same id twice: of two keys only one would be used. */
+    (void)keys_of("k1 " HEX_A "\nk2 " HEX_A "\nk1 " HEX_B "\n", &ok);
+    CU_ASSERT_FALSE(ok);
     (void)keys_of("", &ok);
     CU_ASSERT_FALSE(ok);
     (void)keys_of("k1 1234\n", &ok);
     CU_ASSERT_FALSE(ok);
     (void)keys_of("k1 " HEX_A "0\n", &ok);
     CU_ASSERT_FALSE(ok);
+}
+
+/* The key that signs is the one that the shared id names; the first one when it names none. */
+static void who_signs_is_told_apart_from_who_is_first(void) {
+    bool ok;
+    struct token t = {.user = user_id_new(), .concert = {1}, .number = 1}, back;
+    char text[TOKEN_TEXT_MAX];
+    static token_signing signing;
+    struct token_keys before = keys_of("fifteen-letters " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    struct token_keys keys = keys_of("k2 " HEX_B "\nfifteen-letters " HEX_A "\n", &ok);
+    CU_ASSERT_FATAL(ok);
+    keys.signing = &signing;
+    token_sign(&keys, &t, text);
+    CU_ASSERT_EQUAL(strncmp(text, "k2.", 3), 0);
+    token_signing_set(signing, &before);
+    token_sign(&keys, &t, text);
+    CU_ASSERT(strncmp(text, "fifteen-letters.", 16) == 0 &&
+              token_verify(&before, text, &back) == E_OK);
+    CU_ASSERT_EQUAL(token_verify(&keys, text, &back), E_OK);
+    token_signing_set(signing, &keys);
+    token_sign(&keys, &t, text);
+    CU_ASSERT(strncmp(text, "k2.", 3) == 0 &&
+              token_verify(&before, text, &back) == E_QUEUE_TOKEN_INVALID);
+    CU_ASSERT(token_keys_have(&keys, "k2") && !token_keys_have(&keys, "k") &&
+              !token_keys_have(&before, "k2"));
+    /* What is taken half, or of which a part would be read as something else. */
+    char longest[400];
+    snprintf(longest, sizeof longest, "#%0254d\nk1 " HEX_A "\n", 1);
+    static const char *const bad[] = {"k1 " HEX_A " more\n",
+                                      "k.1 " HEX_A "\n",
+                                      "sixteen-letters- " HEX_A "\n",
+                                      "k1 0g112233445566778899aabbccddeeff\n",
+                                      "k1\n",
+                                      "k1 " HEX_A HEX_A "00\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        (void)keys_of(bad[i], &ok);
+        if (ok) printf("# taken: %s", bad[i]);
+        CU_ASSERT_FALSE(ok);
+    }
+    (void)keys_of(longest, &ok);
+    CU_ASSERT_FALSE(ok);
+    (void)keys_of("k1 " HEX_A HEX_A, &ok);
+    CU_ASSERT(ok);
+    char why[300];
+    CU_ASSERT(!token_keys_load("/tmp", &keys, why, sizeof why) &&
+              strstr(why, "/tmp: Is a directory"));
 }
 
 static bool conf_of(const char *text, struct conf *conf, char *why, size_t size) {
@@ -189,6 +281,13 @@ static void settings_are_checked(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":2: unknown setting 'no_such_thing'"));
     CU_ASSERT_FALSE(conf_of("tick_ms = 5\n", &conf, why, sizeof why));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: tick_ms must be a whole number from 10 to 900"));
+    /* What can't be read is not a file of defaults. */
+    CU_ASSERT_FALSE(conf_load("/tmp", &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, "/tmp: Is a directory"));
+    char longest[1200];
+    snprintf(longest, sizeof longest, "# %01100d\ntick_ms = 100\n", 1);
+    CU_ASSERT_FALSE(conf_of(longest, &conf, why, sizeof why));
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: a line has at most 1022 characters"));
     static const char *const bad[] = {"tick_ms\n", "tick_ms = \n", "tick_ms = 1e2\n", "tick_ms = -100\n", "tick_ms = 100 ms\n", "workers = 99999999999999999999\n"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(conf_of(bad[i], &conf, why, sizeof why));
 }
@@ -257,6 +356,132 @@ static void body_fields_have_bounds(void) {
     CU_ASSERT_EQUAL(body_numbers(b, "e", 4, &resp, list, &n), E_VALIDATION_FAILED);
     CU_ASSERT_EQUAL(body_numbers(b, "z", 4, &resp, list, &n), E_VALIDATION_FAILED);
     json_object_put(b);
+    resp_free(&resp);
+}
+
+/* --- JSONTestSuite's inputs --- */
+
+struct vector {
+    char name[100];
+    char *bytes;
+    size_t len, size;
+};
+
+/* Appends TIMES times what is written as BYTES, with %NN for a byte in hex. */
+static void vector_add(struct vector *v, unsigned long times, const char *text) {
+    char bytes[300];
+    size_t n = 0;
+    for (const char *s = text; *s && n < sizeof bytes; s++) {
+        unsigned c = (unsigned char)*s;
+        if (*s == '%' && sscanf(s + 1, "%2x", &c) == 1) s += 2;
+        bytes[n++] = (char)c;
+    }
+    if (v->len + times * n >= v->size) {
+        v->size = v->len + times * n + 1;
+        v->bytes = realloc(v->bytes, v->size);
+    }
+    for (; times > 0; times--, v->len += n) memcpy(v->bytes + v->len, bytes, n);
+    v->bytes[v->len] = 0;
+}
+
+/* n_ is malformed; y_ is taken, or refused for what it says and not for how; of i_, numbers that no
+ * field takes are JSON all the same, and what two readers may read differently is malformed. */
+static bool vector_is_as_it_should(const struct vector *v) {
+    static const char *const a[] = {"a", NULL};
+    struct resp resp = {0};
+    struct json_object *body = NULL;
+    enum err e = body_parse(v->bytes, v->len, a, &resp, &body);
+    json_object_put(body);
+    resp_free(&resp);
+    bool twice = strncmp(v->name, "y_object_duplicated_key", 23) == 0;
+    bool json = *v->name == 'y' ? !twice : strncmp(v->name, "i_number", 8) == 0;
+    bool ok = json ? e == E_OK || e == E_VALIDATION_FAILED : e == E_MALFORMED_JSON;
+    if (!ok) printf("# %s: %s\n", v->name, err_name(e));
+    return ok;
+}
+
+static void json_vectors_are_judged(void) {
+    const char *top = getenv("top_srcdir");
+    char path[600], line[400];
+    struct vector v = {0};
+    unsigned seen = 0, wrong = 0;
+    snprintf(path, sizeof path, "%s/tests/unit/json_vectors.txt", top ? top : ".");
+    FILE *f = fopen(path, "r");
+    CU_ASSERT_FATAL(f != NULL);
+    for (bool more = true; more;) {
+        char name[100] = "";
+        unsigned long times = 0;
+        int at = 0;
+        more = fgets(line, sizeof line, f) != NULL;
+        if (more && *line == '#') continue;
+        line[more ? strcspn(line, "\n") : 0] = 0;
+        CU_ASSERT_FATAL(!more || (sscanf(line, "%99s %lu%n", name, &times, &at) == 2 && at > 0));
+        if (strcmp(name, v.name) != 0) {
+            if (*v.name) seen++, wrong += !vector_is_as_it_should(&v);
+            strcpy(v.name, name);
+            v.len = 0;
+        }
+        if (more) vector_add(&v, times, line[at] ? line + at + 1 : "");
+    }
+    fclose(f);
+    free(v.bytes);
+    CU_ASSERT_EQUAL(seen, 318);
+    CU_ASSERT_EQUAL(wrong, 0);
+}
+
+/* What a reader makes of a body is what its bytes say. */
+static void json_is_not_mangled(void) {
+    static const char *const a[] = {"a", NULL};
+    struct resp resp = {0};
+    struct json_object *o;
+    static const char *const malformed[] = {"{\"a\":{\"b\":1,\"b\":2}}",
+                                            "{\"a\":[{\"b\":1,\"\\u0062\":2}]}",
+                                            "{\"a\":\"\\ud800\"}",
+                                            "{\"a\":\"\\udc00\\ud800\"}",
+                                            "{\"a\":\"\\ud800x\"}",
+                                            "{\"\\ud800\":1}",
+                                            "{\"a\":[[[[[[[[1]]]]]]]]}",
+                                            "{\"a\":tru\\u0065}",
+                                            "{\"a\":1}\v",
+                                            "{\"a\":1}\f"};
+    for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
+        enum err e = parse(malformed[i], a);
+        if (e != E_MALFORMED_JSON) printf("# %s: %s\n", malformed[i], err_name(e));
+        CU_ASSERT_EQUAL(e, E_MALFORMED_JSON);
+    }
+    /* json-c ends a name at its first NUL: that would be another name. */
+    CU_ASSERT_EQUAL(parse("{\"a\\u0000b\":1}", a), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(parse("{\"a\":{\"b\\u0000\":1}}", a), E_VALIDATION_FAILED);
+    CU_ASSERT_EQUAL(parse("{\"a\":[[[[[[[1]]]]]]]}", a), E_OK);
+    const char *text = "{\"\\u0061\":\"\\ud834\\udd1e\\\\u0000\\/\\u00e9\\n\"}";
+    CU_ASSERT_FATAL(body_parse(text, strlen(text), a, &resp, &o) == E_OK);
+    CU_ASSERT_STRING_EQUAL(json_object_get_string(json_object_object_get(o, "a")),
+                           "\xf0\x9d\x84\x9e\\u0000/\xc3\xa9\n");
+    json_object_put(o);
+    resp_free(&resp);
+}
+
+static void blank_texts_are_none(void) {
+    static const char *const blank[] = {" ", "   ", "\\u00a0", "\\u2003\\u3000",
+                                        "\\u1680\\u2028\\u2029\\u202f\\u205f \\u200a"};
+    static const char *const control[] = {"a\\u0007", "\\u0085", "a\\u009f", "\\u007f",
+                                          "a\\u0000b"};
+    static const char *const good[] = {" a ", "\\u00a1", "\\u2003x", "가 나"};
+    struct resp resp = {0};
+    char text[200];
+    const char *v;
+    for (int kind = 0; kind < 3; kind++) {
+        const char *const *rows = kind == 0 ? blank : kind == 1 ? control : good;
+        for (size_t i = 0; i < (kind == 2 ? 4 : 5); i++) {
+            snprintf(text, sizeof text, "{\"name\":\"%s\"}", rows[i]);
+            struct json_object *o = json_tokener_parse(text);
+            resp.body_len = 0;
+            CU_ASSERT_EQUAL(body_text(o, "name", 1, 100, &resp, &v),
+                            kind == 2 ? E_OK : E_VALIDATION_FAILED);
+            if (kind == 0) CU_ASSERT_EQUAL(body_text(o, "name", 0, 100, &resp, &v), E_OK);
+            json_object_put(o);
+        }
+    }
     resp_free(&resp);
 }
 
@@ -540,25 +765,33 @@ static void a_killed_writer_leaves_the_board_whole(void) {
 int main(void) {
     static const struct tap_test tests[] = {
         {"times round trip as RFC 3339", times_round_trip},
+        {"times are read strictly", times_are_strict},
+        {"texts grow from nothing", texts_grow},
         {"UUIDs are made and read", uuids},
         {"numbers in paths are strict", numbers_are_strict},
         {"base64url has one text for one value", base64url_is_canonical},
         {"a token with any character changed is refused", tokens_are_signed},
         {"signing keys change while tokens are out", signing_keys_change_while_tokens_are_out},
+        {"who signs is told apart from who is first", who_signs_is_told_apart_from_who_is_first},
         {"rights on files are judged by owner, group and folders", rights_on_files_are_judged},
         {"settings are checked by file and line", settings_are_checked},
         {"the example settings are the defaults", the_example_settings_are_the_defaults},
         {"bodies are strict JSON objects", bodies_are_strict},
         {"body fields have types and bounds", body_fields_have_bounds},
+        {"JSONTestSuite's inputs are judged as RFC 8259 says", json_vectors_are_judged},
+        {"JSON is not mangled: names twice, halves of pairs, NUL in names", json_is_not_mangled},
+        {"texts of white space alone are none", blank_texts_are_none},
         {"idempotency keys have a form, requests a hash", idempotency_keys},
         {"seat lists round trip", seat_lists_round_trip},
-        {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
+        {"poll advice grows with the wait, is bounded and jittered",
+         poll_advice_grows_and_is_bounded},
         {"the board agrees with a plain count", board_agrees_with_a_plain_count},
         {"the board holds a million numbers in 256 KiB", board_holds_a_million_in_256_kib},
         {"the board lists queues with their titles", board_lists_queues_with_titles},
         {"nginx's errors are counted once", nginx_errors_are_counted_once},
         {"an old board is not trusted", an_old_board_is_not_trusted},
-        {"what workers note goes before the board's copies", what_workers_note_goes_before_the_board},
+        {"what workers note goes before the board's copies",
+         what_workers_note_goes_before_the_board},
         {"readers of the board never see half a refresh", readers_never_see_half_a_refresh},
         {"a killed writer leaves the board whole", a_killed_writer_leaves_the_board_whole},
     };

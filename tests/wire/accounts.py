@@ -34,9 +34,12 @@ def names_may_be_of_any_writing():
 
 @test
 def names_that_are_none_are_refused():
-    for name in ("", "a" * 101, "🎵" * 101, "a\nb", "\u0000", "\u007f", 5, None, True, ["a"], {"a": 1}):
+    for name in ("", "a" * 101, "🎵" * 101, "a\nb", "\u0000", "\u007f", "a\u0085", "a\u009b", 5, None, True, ["a"], {"a": 1}):
         errors = expect(anybody().call("POST", API + "/users", {"name": name}), 400, "VALIDATION_FAILED")["errors"]
         assert [e["field"] for e in errors] == ["name"], errors
+    for name in (" ", " " * 100, "\u00a0", "\u2003\u3000", " \u200a\u2028\u202f\u205f\u1680"):
+        errors = expect(anybody().call("POST", API + "/users", {"name": name}), 400, "VALIDATION_FAILED")["errors"]
+        assert errors == [{"field": "name", "reason": "must not be white space alone"}], errors
     errors = expect(anybody().call("POST", API + "/users", {}), 400, "VALIDATION_FAILED")["errors"]
     assert [e["field"] for e in errors] == ["name"], errors
 

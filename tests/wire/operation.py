@@ -2,11 +2,12 @@
 import os
 import re
 import subprocess
+import tempfile
 import time
 
 from client import API, expect
 from common import RICH, anybody, concert, joined, queue_file, sale, service, soon, spec, user
-from stack import TOP_SRCDIR, alive, wait_for
+from stack import TOP_BUILDDIR, TOP_SRCDIR, alive, wait_for
 from tap import skip, test
 
 
@@ -139,6 +140,84 @@ def operators_see_and_change_queues():
                  ("performance", "add", c, "--starts-at", "tomorrow", "--venue", "V", "--price", 1)):
         done = service().ctl_raw(*args)
         assert done.returncode == 2 and done.stderr, f"{args}: {done}"
+
+
+@test
+def what_operators_mistype_is_refused_in_plain_words():
+    """One line that says what to do, before the database is asked: here there is none."""
+    concert_add, performance_add = ("concert", "add"), ("performance", "add", "1")
+    titled, dated = (*concert_add, "--title", "T"), (*performance_add, "--venue", "V", "--price", "1", "--starts-at", "2031-03-01T20:00:00Z")
+    with open(service().config, encoding="utf-8") as f, tempfile.NamedTemporaryFile("w", suffix=".conf") as conf:
+        conf.writelines(line for line in f if not line.startswith("database_socket"))
+        conf.write("database_socket = /nonexistent/socket\n")
+        conf.flush()
+
+        def run(*args):
+            return service().ctl_raw("--config", conf.name, *args)
+
+        def refused(words, *args):
+            done = run(*args)
+            assert done.returncode == 2 and done.stderr.count("\n") == 1 and words in done.stderr and not done.stdout, f"{args}: {done}"
+            assert "can't reach" not in done.stderr, done.stderr
+
+        for taken in (titled, (*titled[:-1], "🎵" * 200), dated, (*titled, "--sales-open", "2028-02-29T23:59:59+23:59", "--sales-close", "2028-03-01T00:00:00Z")):
+            done = run(*taken)
+            assert done.returncode == 2 and "can't reach the database" in done.stderr, f"{taken}: {done}"
+        for option, args in (("--title", concert_add), ("--venue", (*performance_add, "--price", "1", "--starts-at", "2031-03-01T20:00:00Z"))):
+            refused(f"{option} is needed", *args)
+            refused(f"{option} is longer than 200 characters", *args, option, "a" * 201)
+            refused(f"{option} is longer than 200 characters", *args, option, "가" * 201)
+            for blank in ("", " ", "\u3000\u00a0"):
+                refused(f"{option} is blank", *args, option, blank)
+            for bad in ("a\nb", "a\x7f", "a\u0085"):
+                refused(f"{option} has control characters", *args, option, bad)
+            refused(f"{option} is not in UTF-8", *args, option, b"\xff".decode(errors="surrogateescape"))
+        for bad in ("2031-02-31T20:00:00Z", "2031-02-29T20:00:00Z", "2031-01-01T20:00:00+99:99", "2031-01-01T25:00:00Z", "2031-01-01T23:59:60Z", "2031-01-01T20:00:00", "tomorrow", "",
+                    "1970-01-01T00:00:00Z"):
+            refused("--sales-open must be a time", *titled, "--sales-open", bad)
+            refused("--sales-close must be a time", *titled, "--sales-close", bad)
+            refused("--sales-open must be a time", *dated, "--sales-open", bad)
+            refused("--starts-at must be a time", *dated[:-1], bad)
+        refused("--starts-at is needed", *dated[:-2])
+        for command in (titled, dated):
+            for close in ("2031-02-01T00:00:00Z", "2031-02-01T08:59:59+09:00"):
+                refused("--sales-close must be after --sales-open", *command, "--sales-open", "2031-02-01T00:00:00Z", "--sales-close", close)
+        for opens in ("2031-03-01T20:00:00Z", "2031-03-01T20:00:01Z"):
+            refused("--sales-open must be before --starts-at", *dated, "--sales-open", opens)
+        for seats in ("0", "-1", "100001", "5x", "", "1e3", " 5", "99999999999999999999999"):
+            refused("--seats must be a whole number from 1 to 100000", *dated, "--seats", seats)
+        for price in ("-1", "1.5", "1000000000001", "", "99999999999999999999999"):
+            refused("--price must be a whole number of minor units from 0 to 1000000000000", *dated[:6], price, *dated[7:])
+        refused("--price is needed", *performance_add, "--venue", "V", "--starts-at", "2031-03-01T20:00:00Z")
+        for cap in ("-1", "1000001", "many"):
+            refused("--max-active must be a whole number from 0 to 1000000", *titled, "--max-active", cap)
+            refused("--max-active must be a whole number from 0 to 1000000", "queue", "set", "1", "--max-active", cap)
+        for bad in ("0", "x", "1x", "99999999999999999999"):
+            refused("CONCERT_ID must be a number", "performance", "add", bad, *dated[3:])
+            refused("CONCERT_ID must be a number", "queue", "pause", bad)
+        # What a command does not take, and what it would take one of two for.
+        refused("queue pause takes no --max-active", "queue", "pause", "1", "--max-active", "5")
+        refused("audit takes no --seats", "audit", "--seats", "5")
+        refused("concert add takes no --sale", *titled, "--sale")
+        refused("--title is given twice", *titled, "--title", "U")
+        refused("usage: boxofficectl queue set CONCERT_ID --max-active N", "queue", "set", "--max-active", "5")
+        refused("usage: boxofficectl concert list", "concert", "list", "all")
+        for url in ("localhost", "ftp://localhost", "http://", "http://localhost:0", "http://localhost:65536", "http://localhost/somewhere", "http://me@localhost", "http://[::1",
+                    "http://localhost:80?x", "http://localhost#x"):
+            refused("--url must be like", "check", "--url", url)
+        refused("no such command", "queue", "stop", "1")
+        refused("no such command", "nonsense")
+        refused("--nope", *titled, "--nope")
+        refused("--title", *concert_add, "--title")
+
+
+@test
+def what_could_not_be_printed_is_told():
+    for args in (("settings",), ("--json", "concert", "list"), ("--help",)):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([os.path.join(TOP_BUILDDIR, "boxofficectl"), "--config", service().config, *args], stdin=subprocess.DEVNULL, stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "could not be written" in done.stderr, f"{args}: {done}"
 
 
 @test
