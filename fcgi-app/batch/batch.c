@@ -68,7 +68,7 @@ static enum err attempt(struct db *db, struct group *g, const struct sale_terms 
     return group_store(db, g);
 }
 
-/* After a COMMIT whose answer was lost: those that may be run again stay, in their order; the others are told. */
+/* After a commit whose answer was lost: those that may be run again stay, in their order; the others are told. */
 static void tell_unknown(struct group *g) {
     size_t kept = 0;
     for (size_t i = 0; i < g->count; i++) {

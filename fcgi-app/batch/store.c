@@ -1,4 +1,4 @@
-/* The third step: writing what the rules have changed, in one round trip that ends with COMMIT. */
+/* The third step: writing what the rules have changed, in one round trip, and committing it. */
 #include "batch/steps.h"
 
 #include "batch/reservation.h"

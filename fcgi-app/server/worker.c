@@ -28,6 +28,8 @@
 #define ANSWER_SMALL 16384
 #define IDLE_TRANSACTION_S 3 /* a frozen worker's locks are let go after so long */
 #define KEPT_MS_MAX 4000     /* a request of a domain that gets no turn is BUSY then */
+#define KEPT_MS_FULL_MAX 500 /* when the writer has taken as many as it can keep */
+#define KEPT_BATCHES 4       /* that many batches */
 #define TURN_MS 1            /* how often a writer looks for a turn */
 
 static volatile sig_atomic_t stop;
@@ -48,7 +50,7 @@ struct job {
 };
 
 struct pool_of_jobs {
-    struct job *job;       /* batch_max of them */
+    struct job *job;
     struct job **free;     /* those at rest */
     struct job **kept;     /* those whose write is to be run, in order of arrival */
     size_t size, free_count, kept_count;
@@ -148,10 +150,11 @@ static bool client_left(const struct job *job) {
 }
 
 /* Whether so many writers of this host are in a transaction of that domain already that another would be one too many:
- * half of them at most, so that the others are there for other concerts. */
+ * half of them at most (two of three: one waits for the lock while the other is at work), so that the others
+ * are there for other concerts. */
 static bool has_no_turn(const struct worker *w, uint64_t domain) {
     const struct stats *stats = w->stats;
-    uint64_t in = 0, share = stats->writers > 1 ? stats->writers / 2 : 1;
+    uint64_t in = 0, share = (stats->writers + 1) / 2;
     if (!domain || !w->writer) return false;
     for (uint64_t i = stats->workers - stats->writers; i < stats->workers; i++)
         in += &stats->worker[i] != w->slot && stats_get(&stats->worker[i].domain) == domain;
@@ -161,13 +164,13 @@ static bool has_no_turn(const struct worker *w, uint64_t domain) {
 /* The first that is kept, and those behind it that belong to it; they leave the list. Those whose client has left are
  * dropped, and those whose domain has no turn stay. */
 static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, struct job **group_r) {
-    size_t n = 0, rest = 0;
+    size_t n = 0, rest = 0, most = w->conf->batch_max;
     uint64_t now_ns = clock_mono_ns(), stuck = 0;
     for (size_t i = 0; i < pool->kept_count; i++) {
         struct job *job = pool->kept[i];
         const struct batch_request *r = &job->call.write;
         uint64_t domain = batch_domain(r);
-        bool fits = n > 0 && batch_together(&group_r[0]->call.write, r);
+        bool fits = n > 0 && n < most && batch_together(&group_r[0]->call.write, r);
         for (size_t k = 1; k < n && fits; k++) fits = !user_id_equal(group_r[k]->call.write.user, r->user);
         if (n == 0 && domain && domain == stuck) {
             pool->kept[rest++] = job;
@@ -175,8 +178,9 @@ static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, stru
             end_job(pool, job, E_CLIENT_GONE, w);
         } else if (n == 0 && has_no_turn(w, domain)) {
             stuck = domain;
-            /* Kept for a while, and while there is room for others. */
-            if (now_ns - job->began_ns < KEPT_MS_MAX * UINT64_C(1000000) && pool->free_count >= pool->size / 4) {
+            /* Kept for a while; not so long where there is no room for others. */
+            uint64_t kept_ms_max = pool->free_count ? KEPT_MS_MAX : KEPT_MS_FULL_MAX;
+            if (now_ns - job->began_ns < kept_ms_max * UINT64_C(1000000)) {
                 pool->kept[rest++] = job;
                 continue;
             }
@@ -289,7 +293,7 @@ int worker_run(const struct worker *w) {
     set_signals(&waiting); /* after FCGX_Init, which has its own ideas of signals */
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE}; /* one wakes, not all */
-    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) || !make_jobs(&pool, w->writer ? w->conf->batch_max : 1)) {
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) || !make_jobs(&pool, w->writer ? w->conf->batch_max * KEPT_BATCHES : 1)) {
         log_line(LOG_L_ERROR, "epoll: %s", strerror(errno));
         return 1;
     }
