@@ -186,3 +186,10 @@ enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, u
 enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each, void *ctx) {
     return get(db, STMT_PAYMENT_GET, cred, id.v, take_payment, &(struct each){.payment = each, .ctx = ctx}, E_PAYMENT_NOT_FOUND);
 }
+
+static void take_ended(void *ctx, const struct db_row *row) { *(uint64_t *)ctx = DB_ROW_U64(row, "ended"); }
+
+enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) {
+    *ended_r = 0;
+    return db_run(db, STMT_HOLDS_EXPIRE, DB_ARGS(DB_U64(conf->tick_batch)), take_ended, ended_r, NULL);
+}

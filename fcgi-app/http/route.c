@@ -56,6 +56,7 @@ static const struct row {
     {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, endpoint_payments},
     {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, endpoint_payment},
     {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, endpoint_ticket},
+    {"GET", "/queue/{id}.json", WHO_PUBLIC, KEY_NONE, NULL, endpoint_queue_file},
     {"GET", "/healthz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_healthz},
     {"GET", "/readyz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_readyz},
     {"GET", "/metrics", WHO_PUBLIC, KEY_NONE, NULL, endpoint_metrics},
@@ -72,14 +73,15 @@ const char *route_name(size_t route) {
     return name;
 }
 
-/* Matches a path against a row's; {id} and {user} stand for one segment. */
+/* Matches a path against a row's; {id} and {user} stand for one segment, or what there is of it before its ending. */
 static bool path_matches(const char *pattern, const char *path, struct call *call) {
     while (*pattern && *path) {
         if (*pattern != '{') {
             if (*pattern++ != *path++) return false;
             continue;
         }
-        size_t len = strcspn(path, "/");
+        const char *end = strchr(pattern, '}') + 1;
+        size_t len = strcspn(path, *end == '.' ? "/." : "/");
         char segment[UUID_TEXT_SIZE];
         if (len == 0) return false;
         if (pattern[1] == 'i') {
@@ -89,7 +91,7 @@ static bool path_matches(const char *pattern, const char *path, struct call *cal
             if (len >= sizeof segment || !user_id_parse(segment, &call->path_user)) call->path_user = (struct user_id){{0}};
         }
         path += len;
-        pattern = strchr(pattern, '}') + 1;
+        pattern = end;
     }
     return *pattern == *path;
 }

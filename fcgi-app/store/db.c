@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <mysql.h>
@@ -55,13 +56,16 @@ enum outcome {
 #define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
+#define COLUMN_NAME_MAX 63
 #define RAN_MAX 16
 
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
 
 struct db_row {
-    size_t columns;
+    size_t columns, set;
+    uint64_t result; /* no two results have one number: see db_row_find */
     struct {
+        char name[COLUMN_NAME_MAX + 1];
         bool text;
         union {
             uint64_t u64;
@@ -115,6 +119,18 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 }
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
+
+size_t db_row_set(const struct db_row *row) { return row->set; }
+
+size_t db_row_find(const struct db_row *row, struct db_column *column) {
+    if (column->result == row->result) return column->at;
+    size_t i = 0;
+    while (i < row->columns && strcmp(row->column[i].name, column->name) != 0) i++;
+    assert(i < row->columns);
+    column->result = row->result;
+    column->at = i;
+    return i;
+}
 
 const char *db_trouble_name(enum db_trouble trouble) {
     static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
@@ -314,8 +330,11 @@ static bool bind_row(struct db *db, MYSQL_STMT *s) {
     if (n > COLUMNS_MAX) n = COLUMNS_MAX;
     MYSQL_FIELD *fields = mysql_fetch_fields(meta);
     struct db_row *row = &db->row;
+    static _Thread_local uint64_t results;
     row->columns = n;
+    row->result = ++results;
     for (unsigned i = 0; i < n; i++) {
+        snprintf(row->column[i].name, sizeof row->column[i].name, "%s", fields[i].name);
         enum enum_field_types t = fields[i].type;
         bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_SHORT ||
                       t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL || t == MYSQL_TYPE_DOUBLE;
@@ -373,10 +392,11 @@ static enum err code_of(const struct db_row *row) {
 
 /* Reads all results of an executed statement. 0, or the number of the error. */
 static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx, enum err *code_r) {
+    db->row.set = 0;
     for (;;) {
         if (mysql_stmt_field_count(s) > 0) {
             if (!bind_row(db, s)) return mysql_stmt_errno(s) ? mysql_stmt_errno(s) : CR_LEAST;
-            bool first = true;
+            bool first = db->row.set == 0;
             int got;
             while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
                 if (!complete_row(&db->row, s)) return CR_LEAST;
@@ -386,6 +406,7 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
             }
             if (got != MYSQL_NO_DATA) return mysql_stmt_errno(s);
             mysql_stmt_free_result(s);
+            db->row.set++;
         }
         if (!call) return 0;
         int more = mysql_stmt_next_result(s);
@@ -509,6 +530,13 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
         if (db->outcome == AGAIN) back_off(tried);
     }
     db->keyed = false;
+    return e;
+}
+
+enum err db_attempt(struct db *db, db_work_fn *work, void *ctx) {
+    db->outcome = DONE;
+    enum err e = work(ctx);
+    if (db->outcome == AGAIN) db_rollback(db);
     return e;
 }
 

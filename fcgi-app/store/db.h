@@ -42,6 +42,26 @@ int64_t db_row_i64(const struct db_row *row, size_t column);
 /* NUL-terminated. */
 const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r);
 size_t db_row_columns(const struct db_row *row);
+/* Which of a CALL's result sets the row is of, from 0. Empty ones count. */
+size_t db_row_set(const struct db_row *row);
+
+/* A column by its name, which stands once, where it is read: DB_ROW_U64(row, "tail"). Where it is in the row is
+ * looked up once a result set, not once a row. A result without that name ends the process: the statement and who
+ * reads it are parts of one program. */
+struct db_column {
+    const char *name;
+    uint64_t result;
+    size_t at;
+};
+size_t db_row_find(const struct db_row *row, struct db_column *column);
+#define DB_COLUMN(row, name)                                                                     \
+    db_row_find(row, ({                                                                          \
+                    static _Thread_local struct db_column column_ = {name, 0, 0};                \
+                    &column_;                                                                    \
+                }))
+#define DB_ROW_U64(row, name) db_row_u64(row, DB_COLUMN(row, name))
+#define DB_ROW_TEXT(row, name) db_row_text(row, DB_COLUMN(row, name), NULL)
+#define DB_ROW_NULL(row, name) db_row_null(row, DB_COLUMN(row, name))
 
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
@@ -60,8 +80,8 @@ void db_free(struct db *db);
  * A request without statements costs neither. */
 void db_begin(struct db *db, int client_fd);
 
-/* Runs one statement. Of a CALL the first column is `code`: E_OK for OK, JOINED and ALREADY_IN, otherwise
- * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
+/* Runs one statement. Of a CALL the first column of the first result set is `code`: E_OK for OK, JOINED and
+ * ALREADY_IN, otherwise that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
  * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
                 uint64_t *affected_r) MUST_USE;
@@ -78,6 +98,8 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
 typedef enum err db_work_fn(void *ctx);
 enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
 bool db_outcome_unknown(const struct db *db);
+/* The same, once: for work that comes again by itself, and must not keep other work waiting. */
+enum err db_attempt(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
 
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
