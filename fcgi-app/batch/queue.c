@@ -75,7 +75,7 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
             struct count count = {0};
             enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->number), DB_U64(place->concert.v)), take_count, &count, NULL);
             if (e) return e;
-            board_told(board, place->concert, count.event_seq);
+            board_told(board, place->concert, place->number, count.event_seq);
             ahead = count.ahead;
         }
         if (ahead < place->ahead) place->ahead = ahead;
@@ -176,7 +176,7 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
     }
     /* The board has not taken this in yet, and the next refresh may be of a look from before: who was told to be let in
      * is not told to wait again. */
-    if (says != BOARD_NOT_WAITING) board_told(board, token->concert, l.event_seq);
+    if (says != BOARD_NOT_WAITING) board_told(board, token->concert, token->number, l.event_seq);
     place_r->eta_known = true;
     place_r->poll_after_s = place_r->state == PLACE_ACTIVE ? 1 : 0;
     return E_OK;

@@ -112,7 +112,7 @@ static void nginx_metrics(struct strbuf *t, const struct stats *stats) {
 }
 
 static void add_title(struct strbuf *t, const struct board *board, uint64_t concert) {
-    char title[BOARD_TITLE_SIZE];
+    char title[BOARD_TEXT_SIZE];
     board_title(board, (struct concert_id){concert}, title);
     for (const char *c = title; *c; c++) {
         if (*c == '\\' || *c == '"')

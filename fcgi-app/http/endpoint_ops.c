@@ -17,7 +17,7 @@ enum err endpoint_readyz(struct call *call) {
 }
 
 static struct json_object *queue_status(const struct board *board, const struct board_queue *q) {
-    char title[BOARD_TITLE_SIZE];
+    char title[BOARD_TEXT_SIZE];
     struct json_object *o = json_object_new_object(), *seats = json_object_new_object(), *sales = json_object_new_object();
     board_title(board, (struct concert_id){q->concert}, title);
     json_add_u64(o, "concertId", q->concert);

@@ -203,7 +203,16 @@ static void take_seats(void *ctx, const struct db_row *row) {
     };
 }
 
-static void take_title(void *ctx, const struct concert *concert) { (void)board_set_title(((struct ticker *)ctx)->board, concert->id, concert->title); }
+static void take_title(void *ctx, const struct concert *concert) {
+    struct board_concert c = {
+        .concert = concert->id.v,
+        .sales_open_at_ms = concert->sales_open_at_ms,
+        .sales_close_at_ms = concert->sales_close_at_ms,
+        .performances = concert->performances,
+    };
+    snprintf(c.title, sizeof c.title, "%s", concert->title);
+    (void)board_concert_set(((struct ticker *)ctx)->board, &c);
+}
 
 static enum err publish(struct ticker *t, size_t i) {
     struct watched *k = &t->watched[i];
@@ -253,7 +262,7 @@ static enum err tick(struct ticker *t) {
     }
     for (size_t i = 0; !e && i < t->count; i++) e = publish(t, i);
     if (e) return e;
-    board_touch(t->board, looked_ms);
+    board_touch(t->board, looked_ms, t->count ? t->row[0].updated_at_ms : 0);
     uint64_t now_ms = clock_mono_ms();
     if (now_ms - t->purge_ms >= PURGE_EVERY_MS) {
         struct work w = {.t = t};
