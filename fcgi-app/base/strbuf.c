@@ -10,7 +10,7 @@
 #include <string.h>
 
 char *strbuf_room(struct strbuf *t, size_t len) {
-    if (len <= t->size - t->len) return t->bytes + t->len;
+    if (len < t->size - t->len) return t->bytes + t->len;
     size_t size = t->size * 2 + len + 4096;
     char *bytes = realloc(t->bytes, size);
     if (!bytes) abort();
@@ -23,7 +23,7 @@ void strbuf_add(struct strbuf *t, const char *format, ...) {
     size_t room = 0;
     for (;;) {
         va_list args;
-        char *at = strbuf_room(t, room + 1);
+        char *at = strbuf_room(t, room);
         va_start(args, format);
         int n = vsnprintf(at, t->size - t->len, format, args);
         va_end(args);
@@ -38,8 +38,32 @@ void strbuf_add(struct strbuf *t, const char *format, ...) {
 
 void strbuf_bytes(struct strbuf *t, const void *bytes, size_t len) {
     assert(len == 0 || bytes);
-    if (len) memcpy(strbuf_room(t, len), bytes, len);
+    char *at = strbuf_room(t, len);
+    if (len) memcpy(at, bytes, len);
     t->len += len;
+    at[len] = 0;
+}
+
+void strbuf_hex(struct strbuf *t, const void *bytes, size_t len) {
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *b = bytes;
+    char *at = strbuf_room(t, 2 * len);
+    for (size_t i = 0; i < len; i++) {
+        *at++ = digits[b[i] >> 4];
+        *at++ = digits[b[i] & 15];
+    }
+    *at = 0;
+    t->len += 2 * len;
+}
+
+void strbuf_reset(struct strbuf *t) {
+    t->len = 0;
+    if (t->bytes) *t->bytes = 0;
+}
+
+void strbuf_free(struct strbuf *t) {
+    free(t->bytes);
+    *t = (struct strbuf){0};
 }
 
 void strbuf_u64(struct strbuf *t, uint64_t v) {

@@ -18,8 +18,13 @@ void strbuf_bytes(struct strbuf *t, const void *bytes, size_t len);
 void strbuf_u64(struct strbuf *t, uint64_t v);
 void strbuf_json(struct strbuf *t, const char *text);
 void strbuf_json_time(struct strbuf *t, uint64_t at_ms);
-/* Room for `len` bytes more, to be written by the caller at t->bytes + t->len. */
+/* Room for `len` bytes more and a NUL, to be written by the caller from there on. */
 char *strbuf_room(struct strbuf *t, size_t len);
+/* Bytes in hexadecimal. */
+void strbuf_hex(struct strbuf *t, const void *bytes, size_t len);
+/* Empties it; keeps its memory, or gives it back. */
+void strbuf_reset(struct strbuf *t);
+void strbuf_free(struct strbuf *t);
 
 __attribute__((format(printf, 2, 3))) void strbuf_add(struct strbuf *t, const char *format, ...);
 

@@ -81,7 +81,7 @@ static bool end_holds(struct ticker *t) {
     struct work w = {.t = t};
     if (!t->feed.holds_overdue || clock_mono_ms() < t->holds_retry_ms) return false;
     turn(t);
-    if (db_attempt(t->feed.db, holds_work, &w)) {
+    if (db_once(t->feed.db, holds_work, &w)) {
         back_off(&t->holds_back_off_ms, &t->holds_retry_ms);
         return false;
     }
@@ -101,7 +101,7 @@ static bool let_in(struct ticker *t, struct known_concert *k) {
     for (int round = 0; round < ROUNDS_MAX; round++) {
         struct work w = {.t = t, .concert = {k->concert}};
         turn(t);
-        if (db_attempt(t->feed.db, tick_work, &w)) {
+        if (db_once(t->feed.db, tick_work, &w)) {
             back_off(&k->back_off_ms, &k->retry_ms);
             return changed;
         }
@@ -188,7 +188,7 @@ static enum err tick(struct ticker *t) {
     uint64_t now_ms = clock_mono_ms();
     if (now_ms - t->purge_ms >= PURGE_EVERY_MS) {
         struct work w = {.t = t};
-        e = db_attempt(t->feed.db, purge_work, &w);
+        e = db_once(t->feed.db, purge_work, &w);
         /* A full batch: there is more. */
         if (e || w.ended < t->conf->tick_batch) t->purge_ms = now_ms;
     }

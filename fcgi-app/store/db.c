@@ -533,7 +533,7 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
     return e;
 }
 
-enum err db_attempt(struct db *db, db_work_fn *work, void *ctx) {
+enum err db_once(struct db *db, db_work_fn *work, void *ctx) {
     db->outcome = DONE;
     enum err e = work(ctx);
     if (db->outcome == AGAIN) db_rollback(db);

@@ -99,7 +99,7 @@ typedef enum err db_work_fn(void *ctx);
 enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
 bool db_outcome_unknown(const struct db *db);
 /* The same, once: for work that comes again by itself, and must not keep other work waiting. */
-enum err db_attempt(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
+enum err db_once(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
 
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
