@@ -193,6 +193,14 @@ static bool whole_of(void *item, uint64_t *id_r, uint64_t *least_r, uint64_t *mo
     return true;
 }
 
+/* Each once: the statement adds up what it is given. */
+static void add_due(struct list *due, struct known_performance *p, uint64_t *seats) {
+    if (p->to_count) return;
+    p->to_count = true;
+    list_add(due, p);
+    *seats += p->total_seats;
+}
+
 static enum err count_seats(struct feed *f) {
     struct list due = {0};
     uint64_t now_ms = clock_mono_ms(), seats = 0;
@@ -203,20 +211,18 @@ static enum err count_seats(struct feed *f) {
             uint64_t rest_ms = !p->counted ? 0 : p->loaded ? COUNT_ON_BOARD_MS : COUNT_BY_STATEMENT_MS;
             if (now_ms - p->counted_ms < rest_ms || count_on_board(f, p)) continue;
             if (seats >= COUNT_SEATS_MAX) continue;
-            list_add(&due, p);
-            seats += p->total_seats;
+            add_due(&due, p, &seats);
         }
     }
     while (now_ms >= f->count_rest_ms && f->uncounted.count && seats < COUNT_SEATS_MAX) {
         struct known_performance *p = f->uncounted.at[--f->uncounted.count];
-        if (p->counted) continue;
-        list_add(&due, p);
-        seats += p->total_seats;
+        if (!p->counted) add_due(&due, p, &seats);
     }
     enum err e = feed_ranges(f, STMT_SEATS_COUNT, &due, whole_of, take_count);
     if (due.count) f->count_rest_ms = clock_mono_ms() + (clock_mono_ms() - now_ms) * COUNT_SHARE;
-    for (size_t i = 0; e && i < due.count; i++) {
+    for (size_t i = 0; i < due.count; i++) {
         struct known_performance *p = due.at[i];
+        p->to_count = false;
         if (!p->counted) list_add(&f->uncounted, p);
     }
     list_free(&due);

@@ -20,7 +20,7 @@ struct known_performance {
     bool loaded, no_room;
     uint64_t fed_seq;
     /* Counts. `left` changes by itself when a hold runs out, at until_ms (0: no hold). */
-    bool counted, stale;
+    bool counted, stale, to_count;
     uint64_t left, sold, paid, until_ms;
     uint64_t counted_ms; /* when, monotonic */
 };
