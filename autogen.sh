@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 export PATH=$PATH:/usr/sbin:/sbin
 
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
-  libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
+  libssl-dev libqrencode-dev zlib1g-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
 
 # For `check` alone: what looks at the units and boots a Debian to try the installation on, and a browser, with Korean
 # letters, for the pages.

@@ -151,6 +151,8 @@ static void look_at_file(void *ctx, const struct db_row *row) {
     struct files *f = ctx;
     char path[PATH_MAX], what[200] = "";
     snprintf(path, sizeof path, "%s/%" PRIu64 ".json", f->c->conf.queue_state_dir, db_row_u64(row, 0));
+    /* Where nobody waits and nobody is let in there need not be one: a worker answers then. */
+    if (db_row_u64(row, 3) + db_row_u64(row, 4) == 0 && access(path, F_OK)) return;
     uint64_t age_ms = file_age_ms(f->c, path);
     if (access(path, R_OK))
         snprintf(what, sizeof what, "%s", strerror(errno));

@@ -25,14 +25,15 @@ struct sale_terms batch_terms(const struct conf *conf) {
 static const struct {
     bool concert, performance; /* which row all of a group share */
     bool repeatable;           /* does no harm when it is run again without a key */
+    bool once;                 /* the ticker comes again by itself, and others wait for it */
 } kinds[BATCH_KINDS] = {
     [BATCH_SIGN_UP] = {.repeatable = true},
     [BATCH_JOIN] = {.concert = true, .repeatable = true},
     [BATCH_LEAVE] = {.concert = true, .repeatable = true},
     [BATCH_HOLD] = {.concert = true, .performance = true},
     [BATCH_PAY] = {.concert = true},
-    [BATCH_TICK] = {.concert = true, .repeatable = true},
-    [BATCH_EXPIRE] = {.repeatable = true},
+    [BATCH_TICK] = {.concert = true, .repeatable = true, .once = true},
+    [BATCH_EXPIRE] = {.repeatable = true, .once = true},
 };
 
 bool batch_together(const struct batch_request *a, const struct batch_request *b) {
@@ -101,7 +102,7 @@ static bool run_together(struct db *db, struct group *g, const struct sale_terms
         } else if (own || (outcome == DB_DONE && e != E_BUSY)) {
             return true;
         }
-        if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) return true;
+        if (tried == TRIES_MAX || kinds[g->request[0]->kind].once || clock_mono_ms() - began_ms > BUDGET_MS) return true;
         db_count_retry(db);
         if (outcome != DB_MAY_BE_KEPT && outcome != DB_NOTHING_KEPT) db_back_off(tried);
     }

@@ -61,7 +61,7 @@ struct batch_request {
     struct place_row place; /* JOIN, and whatever needs a pass: the place as it is now */
     bool place_found, already;
     uint64_t ahead;                     /* JOIN, not already */
-    struct reservation_row held;        /* HOLD, PAY, CANCEL */
+    struct reservation_row held;        /* HOLD, RELEASE, PAY, CANCEL */
     struct seat_numbers taken;          /* SEAT_TAKEN */
     uint64_t event_seq;                 /* of the performance, after its last change in this group; 0: none */
     uint64_t balance_minor, charged_id; /* CHARGE; PAY: what is left, also with INSUFFICIENT_BALANCE */

@@ -42,6 +42,13 @@ static enum err cancel(struct group *g, size_t i, const struct sale_terms *terms
     return e;
 }
 
+static enum err release(struct group *g, size_t i) {
+    struct batch_request *r = g->request[i];
+    enum err e = sale_release(&g->sale, r->user, r->reservation);
+    if (!e) r->held = *sale_reservation(&g->sale, r->reservation);
+    return e;
+}
+
 static enum err join(struct group *g, size_t i, const struct sale_terms *terms) {
     struct batch_request *r = g->request[i];
     struct join_outcome joined;
@@ -68,7 +75,7 @@ static enum err rule(struct group *g, size_t i, const struct sale_terms *terms) 
     case BATCH_JOIN: return join(g, i, terms);
     case BATCH_LEAVE: return all_locked(&g->sale) ? sale_leave(&g->sale, r->number, r->user) : E_BUSY;
     case BATCH_HOLD: return hold(g, i, terms);
-    case BATCH_RELEASE: return sale_release(&g->sale, r->user, r->reservation);
+    case BATCH_RELEASE: return release(g, i);
     case BATCH_PAY: return pay(g, i, terms);
     case BATCH_CANCEL: return cancel(g, i, terms);
     case BATCH_TICK: sale_tick(&g->sale, terms, &r->ticked); return E_OK;

@@ -55,104 +55,104 @@ struct db_arg rows_arg(struct rows *rows) {
 
 /* --- what was loaded --- */
 
-static struct user_id user_of(const struct db_row *row, const char *name) {
+static struct user_id user_of(const struct db_row *row, size_t column) {
     struct user_id id;
-    if (!db_get_bytes(row, name, id.v, sizeof id.v)) abort(); /* BINARY(16) */
+    if (!db_row_bytes(row, column, id.v, sizeof id.v)) abort(); /* BINARY(16) */
     return id;
 }
 
 static void take_key(struct group *g, const struct db_row *row) {
-    size_t i = db_get_u64(row, "key_index");
+    size_t i = DB_ROW_U64(row, "key_index");
     assert(i < g->keys);
     struct claimed *key = &g->key[i];
     struct idem *idem = g->request[key->request]->idem;
     uint8_t hash[HASH_BYTES];
     key->found = true;
-    key->ours = db_get_null(row, "status");
-    key->same_request = db_get_bytes(row, "request_hash", hash, sizeof hash) && memcmp(hash, idem->request_hash, sizeof hash) == 0;
-    if (!key->ours && key->same_request) idem_keep(idem, (int)db_get_u64(row, "status"), row, db_row_column(row, "body"));
+    key->ours = DB_ROW_NULL(row, "status");
+    key->same_request = DB_ROW_BYTES(row, "request_hash", hash, sizeof hash) && memcmp(hash, idem->request_hash, sizeof hash) == 0;
+    if (!key->ours && key->same_request) idem_keep(idem, (int)DB_ROW_U64(row, "status"), row, DB_COLUMN(row, "body"));
 }
 
 static void take_user(struct sale *s, const struct db_row *row) {
     struct user_row *u = sale_add_user(s);
-    u->id = user_of(row, "user");
-    if (!db_get_bytes(row, "access_hash", u->access_hash, HASH_BYTES)) abort(); /* BINARY(32) */
-    u->balance_minor = db_get_u64(row, "balance_minor");
+    u->id = user_of(row, DB_COLUMN(row, "user"));
+    if (!DB_ROW_BYTES(row, "access_hash", u->access_hash, HASH_BYTES)) abort(); /* BINARY(32) */
+    u->balance_minor = DB_ROW_U64(row, "balance_minor");
 }
 
 static void take_queue(struct sale *s, const struct db_row *row) {
     s->queue_found = true;
     s->queue = (struct queue_row){
-        .concert = {db_get_u64(row, "queue")},
-        .sales_open_at_ms = db_get_u64(row, "sales_open_at_ms"),
-        .sales_close_at_ms = db_get_u64(row, "sales_close_at_ms"),
-        .tail = db_get_u64(row, "tail"),
-        .admitted_through = db_get_u64(row, "admitted_through"),
-        .waiting = db_get_u64(row, "waiting"),
-        .active = db_get_u64(row, "active"),
-        .admitted_total = db_get_u64(row, "admitted_total"),
-        .no_show_total = db_get_u64(row, "no_show_total"),
-        .max_active = db_get_u64(row, "max_active"),
-        .event_seq = db_get_u64(row, "event_seq"),
-        .paused = db_get_u64(row, "paused") != 0,
-        .draining = db_get_u64(row, "draining") != 0,
+        .concert = {DB_ROW_U64(row, "queue")},
+        .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
+        .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
+        .tail = DB_ROW_U64(row, "tail"),
+        .admitted_through = DB_ROW_U64(row, "admitted_through"),
+        .waiting = DB_ROW_U64(row, "waiting"),
+        .active = DB_ROW_U64(row, "active"),
+        .admitted_total = DB_ROW_U64(row, "admitted_total"),
+        .no_show_total = DB_ROW_U64(row, "no_show_total"),
+        .max_active = DB_ROW_U64(row, "max_active"),
+        .event_seq = DB_ROW_U64(row, "event_seq"),
+        .paused = DB_ROW_U64(row, "paused") != 0,
+        .draining = DB_ROW_U64(row, "draining") != 0,
     };
 }
 
 static void take_place(struct sale *s, const struct db_row *row) {
     struct place_row *p = sale_add_place(s);
     *p = (struct place_row){
-        .number = db_get_u64(row, "place"),
-        .user = user_of(row, "user_id"),
-        .state = place_state_parse(db_get_text(row, "state")),
-        .joined_active = db_get_u64(row, "joined_active") != 0,
-        .join_seq = db_get_u64(row, "join_seq"),
-        .joined_at_ms = db_get_u64(row, "joined_at_ms"),
-        .admitted_at_ms = db_get_u64(row, "admitted_at_ms"),
-        .claimed_at_ms = db_get_u64(row, "claimed_at_ms"),
-        .expires_at_ms = db_get_u64(row, "expires_at_ms"),
+        .number = DB_ROW_U64(row, "place"),
+        .user = user_of(row, DB_COLUMN(row, "user_id")),
+        .state = place_state_parse(DB_ROW_TEXT(row, "state")),
+        .joined_active = DB_ROW_U64(row, "joined_active") != 0,
+        .join_seq = DB_ROW_U64(row, "join_seq"),
+        .joined_at_ms = DB_ROW_U64(row, "joined_at_ms"),
+        .admitted_at_ms = DB_ROW_U64(row, "admitted_at_ms"),
+        .claimed_at_ms = DB_ROW_U64(row, "claimed_at_ms"),
+        .expires_at_ms = DB_ROW_U64(row, "expires_at_ms"),
     };
 }
 
 static void take_performance(struct sale *s, const struct db_row *row) {
     struct performance_row *f = sale_add_performance(s);
     *f = (struct performance_row){
-        .id = {db_get_u64(row, "performance")},
-        .concert = {db_get_u64(row, "concert_id")},
-        .price_minor = db_get_u64(row, "price_minor"),
-        .total_seats = db_get_u64(row, "total_seats"),
-        .starts_at_ms = db_get_u64(row, "starts_at_ms"),
-        .sales_open_at_ms = db_get_u64(row, "sales_open_at_ms"),
-        .sales_close_at_ms = db_get_u64(row, "sales_close_at_ms"),
-        .event_seq = db_get_u64(row, "event_seq"),
+        .id = {DB_ROW_U64(row, "performance")},
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .price_minor = DB_ROW_U64(row, "price_minor"),
+        .total_seats = DB_ROW_U64(row, "total_seats"),
+        .starts_at_ms = DB_ROW_U64(row, "starts_at_ms"),
+        .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
+        .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
+        .event_seq = DB_ROW_U64(row, "event_seq"),
     };
 }
 
 static void take_reservation(struct sale *s, const struct db_row *row) {
     struct reservation_row *r = sale_add_reservation(s);
     *r = (struct reservation_row){
-        .id = {db_get_u64(row, "reservation")},
-        .user = user_of(row, "user_id"),
-        .concert = {db_get_u64(row, "concert_id")},
-        .place_number = db_get_u64(row, "place_number"),
-        .performance = {db_get_u64(row, "performance_id")},
-        .amount_minor = db_get_u64(row, "amount_minor"),
-        .status = reservation_status_parse(db_get_text(row, "status")),
-        .held_until_ms = db_get_u64(row, "held_until_ms"),
-        .created_at_ms = db_get_u64(row, "created_at_ms"),
-        .paid_at_ms = db_get_u64(row, "paid_at_ms"),
+        .id = {DB_ROW_U64(row, "reservation")},
+        .user = user_of(row, DB_COLUMN(row, "user_id")),
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .place_number = DB_ROW_U64(row, "place_number"),
+        .performance = {DB_ROW_U64(row, "performance_id")},
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
+        .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
+        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
     };
-    seat_numbers_parse(db_get_text(row, "seat_numbers"), &r->seats);
+    seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &r->seats);
 }
 
 static void take_seat(struct group *g, const struct db_row *row) {
     struct seat_row *seat = sale_add_seat(&g->sale);
     *seat = (struct seat_row){
         .performance = g->request[0]->performance,
-        .number = db_get_u64(row, "seat"),
-        .reservation = db_get_u64(row, "reservation_id"),
-        .taken_until_ms = db_get_u64(row, "taken_until_ms"),
-        .was_reservation = db_get_u64(row, "reservation_id"),
+        .number = DB_ROW_U64(row, "seat"),
+        .reservation = DB_ROW_U64(row, "reservation_id"),
+        .taken_until_ms = DB_ROW_U64(row, "taken_until_ms"),
+        .was_reservation = DB_ROW_U64(row, "reservation_id"),
     };
 }
 
@@ -176,9 +176,9 @@ static void take(void *ctx, const struct db_row *row) {
         take_key(g, row);
     } else if (strcmp(result, "buyer") == 0) {
         struct have_row *h = sale_add_have(s);
-        *h = (struct have_row){user_of(row, "buyer"), db_get_u64(row, "seats")};
+        *h = (struct have_row){user_of(row, DB_COLUMN(row, "buyer")), DB_ROW_U64(row, "seats")};
     } else if (strcmp(result, "now_ms") == 0) {
-        s->now_ms = db_get_u64(row, "now_ms");
+        s->now_ms = DB_ROW_U64(row, "now_ms");
     } else if (strcmp(result, "keys_busy") == 0) {
         g->keys_busy = true;
     }

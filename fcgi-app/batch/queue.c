@@ -4,6 +4,7 @@
 #include "batch/batch.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <string.h>
 
 uint64_t queue_eta_s(uint64_t ahead, uint64_t admitted_per_minute) {
@@ -65,7 +66,7 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
             struct count count = {0};
             enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->number), DB_U64(place->concert.v)), take_count, &count, NULL);
             if (e) return e;
-            board_told(board, place->concert, count.event_seq);
+            board_told(board, place->concert, place->number, count.event_seq);
             ahead = count.ahead;
         }
         if (ahead < place->ahead) place->ahead = ahead;
@@ -90,26 +91,53 @@ void queue_joined(const struct board *board, const struct place_row *row, struct
     place_r->poll_after_s = 1;
 }
 
+/* --- a pass, from the board or the database --- */
+
+bool board_is_fresh(const struct board *board, const struct conf *conf) {
+    return board_age_ms(board) <= conf->tick_ms + BOARD_STALE_MS;
+}
+
+/* What the board can say for sure, about a pass that is used now: that it ended, for it never comes back; that it is good,
+ * when nothing can have happened to it for longer than a tick. One that has run out by now may have been stretched by
+ * another host; one that nobody has shown up for yet is to be claimed: the database is asked about both. */
+static bool pass_known(const struct board *board, const struct conf *conf, const struct token *token, struct board_pass *pass_r) {
+    if (!board_pass(board, token->concert, token->number, pass_r)) return false;
+    /* Another one's of this number: the database has been put back to an earlier day since the token was signed. */
+    if (pass_r->joined_at_ms && pass_r->joined_at_ms != token->joined_at_ms) return false;
+    if (pass_r->stage > BOARD_PASS_CLAIMED) return true;
+    return pass_r->stage == BOARD_PASS_CLAIMED && board_is_fresh(board, conf) && pass_r->ends_at_ms > board_now_ms(board);
+}
+
 struct lookup {
     struct place *place;
     bool found, claim;
     uint64_t event_seq;
+    struct board_pass pass; /* as the row says; a stage of NONE is not noted */
 };
 
 static void take_place(void *ctx, const struct db_row *row) {
     struct lookup *l = ctx;
+    struct place *p = l->place;
     l->found = true;
-    l->place->state = place_state_parse(db_row_text(row, 0, NULL));
-    l->place->joined_at_ms = db_row_u64(row, 1);
-    l->place->expires_at_ms = db_row_u64(row, 3);
-    l->event_seq = db_row_u64(row, 5);
-    if (l->place->state != PLACE_ACTIVE) return;
-    if (l->place->expires_at_ms <= db_row_u64(row, 4)) {
-        /* It ended by itself; the ticker will write that down. */
-        l->place->state = PLACE_EXPIRED;
-        l->place->expires_at_ms = 0;
-    } else {
-        l->claim = db_row_null(row, 2);
+    p->state = place_state_parse(DB_ROW_TEXT(row, "state"));
+    p->joined_at_ms = DB_ROW_U64(row, "joined_at_ms");
+    p->expires_at_ms = DB_ROW_U64(row, "expires_at_ms");
+    l->event_seq = DB_ROW_U64(row, "event_seq");
+    l->pass = (struct board_pass){.joined_at_ms = p->joined_at_ms, .ends_at_ms = p->expires_at_ms};
+    switch (p->state) {
+    case PLACE_WAITING: return;
+    case PLACE_COMPLETED: l->pass.stage = BOARD_PASS_COMPLETED; return;
+    case PLACE_LEFT: l->pass.stage = BOARD_PASS_LEFT; return;
+    case PLACE_EXPIRED: l->pass.stage = BOARD_PASS_EXPIRED; return;
+    case PLACE_ACTIVE: break;
+    }
+    l->claim = DB_ROW_NULL(row, "claimed_at_ms");
+    l->pass.stage = l->claim ? BOARD_PASS_ADMITTED : BOARD_PASS_CLAIMED;
+    if (p->expires_at_ms <= DB_ROW_U64(row, "now_ms")) {
+        /* It ended by itself; the ticker will write that down. Until then a clock that was put back may yet mend it. */
+        p->state = PLACE_EXPIRED;
+        p->expires_at_ms = 0;
+        l->claim = false;
     }
 }
 
@@ -124,26 +152,83 @@ enum err queue_claim(struct db *db, const struct conf *conf, const struct token 
                   DB_ARGS(DB_U64(conf->active_ttl_ms), DB_U64(token->concert.v), DB_U64(token->number)), NULL, NULL, NULL);
 }
 
+/* The place's row; who shows up for the first time is noted to have, there and on the board. */
+static enum err look_up(struct db *db, const struct board *board, const struct conf *conf, const struct token *token, struct lookup *l) {
+    enum err e = read_place(db, l);
+    if (!e && l->claim && !(e = queue_claim(db, conf, token))) e = read_place(db, l);
+    if (e) return e;
+    if (!l->found) return E_QUEUE_TOKEN_INVALID;
+    if (l->pass.stage != BOARD_PASS_NONE) board_pass_note(board, token->concert, token->number, &l->pass);
+    return E_OK;
+}
+
+static void from_pass(struct place *place, const struct board_pass *pass) {
+    static const enum place_state states[] = {[BOARD_PASS_CLAIMED] = PLACE_ACTIVE, [BOARD_PASS_COMPLETED] = PLACE_COMPLETED,
+                                              [BOARD_PASS_LEFT] = PLACE_LEFT, [BOARD_PASS_EXPIRED] = PLACE_EXPIRED};
+    assert(pass->stage >= BOARD_PASS_CLAIMED);
+    place->state = states[pass->stage];
+    place->expires_at_ms = place->state == PLACE_ACTIVE ? pass->ends_at_ms : 0;
+}
+
 enum err queue_place(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
                      struct place *place_r) {
+    struct board_pass pass;
     enum board_says says = from_board(board, token, place_r);
     if (says == BOARD_WAITING) return E_OK;
     from_token(place_r, token);
-    struct lookup l = {.place = place_r};
-    enum err e = read_place(db, &l);
-    if (!e && l.claim && !(e = queue_claim(db, conf, token))) e = read_place(db, &l);
-    if (e) return e;
-    if (!l.found) return E_QUEUE_TOKEN_INVALID;
-    if (place_r->state == PLACE_WAITING) {
-        place_r->ahead = token->ahead;
-        return queue_ahead(db, board, place_r);
+    if (pass_known(board, conf, token, &pass)) {
+        from_pass(place_r, &pass);
+    } else {
+        struct lookup l = {.place = place_r};
+        enum err e = look_up(db, board, conf, token, &l);
+        if (e) return e;
+        if (place_r->state == PLACE_WAITING) {
+            place_r->ahead = token->ahead;
+            return queue_ahead(db, board, place_r);
+        }
+        /* The board has not taken this in yet, and the next refresh may be of a look from before: who was told to be let
+         * in is not told to wait again. */
+        if (says != BOARD_NOT_WAITING) board_told(board, token->concert, token->number, l.event_seq);
     }
-    /* The board has not taken this in yet, and the next refresh may be of a look from before: who was told to be let in
-     * is not told to wait again. */
-    if (says != BOARD_NOT_WAITING) board_told(board, token->concert, l.event_seq);
     place_r->eta_known = true;
     place_r->poll_after_s = place_r->state == PLACE_ACTIVE ? 1 : 0;
     return E_OK;
+}
+
+enum err queue_pass(struct db *db, const struct board *board, const struct conf *conf, const struct token *token, struct board_pass *pass_r) {
+    struct place place;
+    if (from_board(board, token, &place) == BOARD_WAITING) return E_QUEUE_NOT_ADMITTED;
+    if (pass_known(board, conf, token, pass_r)) return pass_r->stage == BOARD_PASS_CLAIMED ? E_OK : E_QUEUE_TOKEN_EXPIRED;
+    from_token(&place, token);
+    struct lookup l = {.place = &place};
+    enum err e = look_up(db, board, conf, token, &l);
+    if (e) return e;
+    if (place.state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
+    if (place.state != PLACE_ACTIVE) return E_QUEUE_TOKEN_EXPIRED;
+    *pass_r = l.pass;
+    /* With what its holder did here. */
+    (void)board_pass(board, token->concert, token->number, pass_r);
+    return E_OK;
+}
+
+static void take_queue(void *ctx, const struct db_row *row) {
+    *(struct board_queue *)ctx = (struct board_queue){
+        .concert = DB_ROW_U64(row, "concert_id"),
+        .tail = DB_ROW_U64(row, "tail"),
+        .admitted_through = DB_ROW_U64(row, "admitted_through"),
+        .waiting = DB_ROW_U64(row, "waiting"),
+        .active = DB_ROW_U64(row, "active"),
+        .max_active = DB_ROW_U64(row, "max_active"),
+        .paused = DB_ROW_U64(row, "paused"),
+        .seats.left = DB_ROW_U64(row, "seats_left"),
+        .updated_at_ms = DB_ROW_U64(row, "now_ms"),
+    };
+}
+
+enum err queue_get(struct db *db, struct concert_id concert, struct board_queue *queue_r) {
+    *queue_r = (struct board_queue){0};
+    enum err e = db_run(db, STMT_QUEUE_GET, DB_ARGS(DB_U64(concert.v)), take_queue, queue_r, NULL);
+    return e ? e : queue_r->concert ? E_OK : E_CONCERT_NOT_FOUND;
 }
 
 enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) {

@@ -30,6 +30,15 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
                      struct place *place_r) MUST_USE;
 /* The same from memory only: true when the board knows that it waits. */
 bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r);
+/* The board is at most a tick and this much old: what it says of seats and passes may be answered. */
+#define BOARD_STALE_MS 100
+bool board_is_fresh(const struct board *board, const struct conf *conf);
+/* Whether the token's pass is good now, from the board as far as that can tell for sure, else from the database; the
+ * first request of one let in claims it. Errors: QUEUE_NOT_ADMITTED, QUEUE_TOKEN_EXPIRED, QUEUE_TOKEN_INVALID. */
+enum err queue_pass(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
+                    struct board_pass *pass_r) MUST_USE;
+/* A queue as its row says, with the seats left; the rates are not told. Errors: CONCERT_NOT_FOUND. */
+enum err queue_get(struct db *db, struct concert_id concert, struct board_queue *queue_r) MUST_USE;
 /* What the columns state, claimed_at_ms, expires_at_ms, now_ms of a place's row mean for a request that
  * needs an active pass: OK, QUEUE_NOT_ADMITTED or QUEUE_TOKEN_EXPIRED; *claim_r when it is yet to show up. */
 enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) MUST_USE;

@@ -128,7 +128,7 @@ struct overdue {
 
 static void take_overdue(void *ctx, const struct db_row *row) {
     struct overdue *o = ctx;
-    if (o->count < o->size) o->row[o->count++] = (struct row){db_get_u64(row, "performance_id"), db_get_u64(row, "reservation_id")};
+    if (o->count < o->size) o->row[o->count++] = (struct row){DB_ROW_U64(row, "performance_id"), DB_ROW_U64(row, "reservation_id")};
 }
 
 static int by_performance(const void *a, const void *b) {

@@ -178,16 +178,16 @@ static void put_new_users(const struct group *g) {
 
 static void take_reservation_id(struct group *g, const struct db_row *row) {
     struct user_id user;
-    if (!db_get_bytes(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
+    if (!DB_ROW_BYTES(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
     for (size_t i = 0; i < g->count; i++)
-        if (!g->request[i]->outcome && user_id_equal(g->request[i]->user, user)) g->request[i]->held.id.v = db_get_u64(row, "new_reservation");
+        if (!g->request[i]->outcome && user_id_equal(g->request[i]->user, user)) g->request[i]->held.id.v = DB_ROW_U64(row, "new_reservation");
 }
 
 static void take_charge_id(struct group *g, const struct db_row *row) {
     struct user_id user;
-    if (!db_get_bytes(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
+    if (!DB_ROW_BYTES(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
     for (size_t i = 0; i < g->count; i++)
-        if (user_id_equal(g->request[i]->user, user)) g->request[i]->charged_id = db_get_u64(row, "new_charge");
+        if (user_id_equal(g->request[i]->user, user)) g->request[i]->charged_id = DB_ROW_U64(row, "new_charge");
 }
 
 static void take_id(void *ctx, const struct db_row *row) {
@@ -198,9 +198,9 @@ static void take_id(void *ctx, const struct db_row *row) {
     } else if (strcmp(result, "new_charge") == 0) {
         take_charge_id(g, row);
     } else if (strcmp(result, "new_payment") == 0) {
-        uint64_t reservation = db_get_u64(row, "reservation_id");
+        uint64_t reservation = DB_ROW_U64(row, "reservation_id");
         for (size_t i = 0; i < g->count; i++)
-            if (!g->request[i]->outcome && g->request[i]->reservation.v == reservation) g->request[i]->payment.v = db_get_u64(row, "new_payment");
+            if (!g->request[i]->outcome && g->request[i]->reservation.v == reservation) g->request[i]->payment.v = DB_ROW_U64(row, "new_payment");
     }
 }
 

@@ -46,6 +46,10 @@ struct stats {
     stats_count ticker_turned_ms;              /* monotonic: when it was last at work, database or not; 0: not yet */
     stats_count queues;                       /* that it sees; the board may have room for fewer */
     stats_count database_seen_ms;             /* monotonic: it answered */
+    stats_count catalogue_whole;              /* 1: all that is sold is on the board */
+    stats_count queue_files;                  /* static files that are kept fresh */
+    stats_count clock_steps, clock_step_ms;   /* of the database's clock: how often, and the last one (signed) */
+    stats_count clock_paused_until_ms;        /* monotonic: nothing ends and nobody is let in before; 0: never stepped */
     stats_count nginx_errors_known, nginx_errors[E_COUNT]; /* answers with an error that nginx made itself */
     uint64_t nginx_errors_inode, nginx_errors_offset;      /* how far they have been read, for the next ticker */
     struct db_stats ticker_database;

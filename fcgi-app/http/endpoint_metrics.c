@@ -54,6 +54,15 @@ static void ticker_metrics(struct strbuf *t, const struct call *call) {
     one_real(t, "board_age_seconds", "gauge", age_ms == UINT64_MAX ? INFINITY : (double)age_ms / 1000, "Time since the ticker last read the queues.");
     head(t, "tick_seconds", "summary", "Time that ticks took.");
     strbuf_add(t, "boxoffice_tick_seconds_sum %.6f\nboxoffice_tick_seconds_count %" PRIu64 "\n", (double)stats_get(&stats->tick_us) / 1e6, stats_get(&stats->ticks));
+    uint64_t used, room, paused_ms = stats_get(&stats->clock_paused_until_ms), now_ms = clock_mono_ms();
+    board_memory(call->board, &used, &room);
+    one(t, "board_memory_bytes", "gauge", used, "Memory that the board has given out.");
+    one(t, "board_memory_max_bytes", "gauge", room, "Memory that the board may give out.");
+    one(t, "board_catalogue_whole", "gauge", stats_get(&stats->catalogue_whole), "1 while all that is sold is on the board.");
+    one(t, "queue_files", "gauge", stats_get(&stats->queue_files), "Static queue files that are kept fresh.");
+    one(t, "database_clock_steps_total", "counter", stats_get(&stats->clock_steps), "Steps of the database's clock that were noticed.");
+    one_real(t, "database_clock_step_seconds", "gauge", (double)(int64_t)stats_get(&stats->clock_step_ms) / 1000, "The last of them; below 0: back.");
+    one(t, "database_clock_pause", "gauge", paused_ms > now_ms, "1 while nothing ends and nobody is let in after a step.");
     one(t, "holds_expired_total", "counter", stats_get(&stats->holds_expired), "Holds that this host's ticker tidied up after.");
 }
 
@@ -117,7 +126,7 @@ static void nginx_metrics(struct strbuf *t, const struct stats *stats) {
 }
 
 static void add_title(struct strbuf *t, const struct board *board, uint64_t concert) {
-    char title[BOARD_TITLE_SIZE];
+    char title[BOARD_TEXT_SIZE];
     board_title(board, (struct concert_id){concert}, title);
     for (const char *c = title; *c; c++) {
         if (*c == '\\' || *c == '"')

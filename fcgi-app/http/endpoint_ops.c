@@ -17,7 +17,7 @@ enum err endpoint_readyz(struct call *call) {
 }
 
 static struct json_object *queue_status(const struct board *board, const struct board_queue *q) {
-    char title[BOARD_TITLE_SIZE];
+    char title[BOARD_TEXT_SIZE];
     struct json_object *o = json_object_new_object(), *seats = json_object_new_object(), *sales = json_object_new_object();
     board_title(board, (struct concert_id){q->concert}, title);
     json_add_u64(o, "concertId", q->concert);
@@ -89,6 +89,26 @@ static struct json_object *pool_status(const struct call *call, uint64_t now_ms)
     return o;
 }
 
+static struct json_object *board_status(const struct call *call) {
+    uint64_t used, room;
+    struct json_object *o = json_object_new_object();
+    board_memory(call->board, &used, &room);
+    json_add_u64(o, "memoryBytes", used);
+    json_add_u64(o, "memoryBytesMax", room);
+    json_add(o, "catalogueWhole", json_object_new_boolean(stats_get(&call->stats->catalogue_whole) != 0));
+    return o;
+}
+
+/* Steps of the database's clock, and for how long yet nothing ends after the last one. */
+static struct json_object *clock_status(const struct stats *stats) {
+    uint64_t until_ms = stats_get(&stats->clock_paused_until_ms), now_ms = clock_mono_ms();
+    struct json_object *o = json_object_new_object();
+    json_add_u64(o, "steps", stats_get(&stats->clock_steps));
+    json_add_i64(o, "lastStepMs", (int64_t)stats_get(&stats->clock_step_ms));
+    json_add_u64(o, "pausedMs", until_ms > now_ms ? until_ms - now_ms : 0);
+    return o;
+}
+
 static struct json_object *ticker_status(const struct call *call) {
     const struct stats *stats = call->stats;
     uint64_t pid = stats_get(&stats->ticker_pid), age_ms = board_age_ms(call->board), statements = 0;
@@ -104,7 +124,10 @@ static struct json_object *ticker_status(const struct call *call) {
     json_add_u64(o, "ended", stats_get(&stats->ended));
     json_add_u64(o, "holdsExpired", stats_get(&stats->holds_expired));
     json_add_u64(o, "queues", stats_get(&stats->queues));
+    json_add_u64(o, "queueFiles", stats_get(&stats->queue_files));
     json_add(o, "memoryBytes", memory_of(pid));
+    json_add(o, "board", board_status(call));
+    json_add(o, "clock", clock_status(stats));
     return o;
 }
 

@@ -57,7 +57,6 @@ enum err begin_queue_leave(struct call *call) {
 
 enum err end_queue_leave(struct call *call) {
     if (call->write.outcome) return call->write.outcome;
-    board_gone(call->board, call->token.concert, call->token.number);
     resp_bytes(call->resp, 204, NULL, "", 0);
     return E_OK;
 }

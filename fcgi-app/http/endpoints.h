@@ -10,7 +10,7 @@
 endpoint_fn endpoint_balance, endpoint_balance_history;
 endpoint_fn begin_user_create, end_user_create, begin_charge, end_charge;
 /* endpoint_concert.c */
-endpoint_fn endpoint_concerts, endpoint_concert, endpoint_performances, endpoint_seats;
+endpoint_fn endpoint_concerts, endpoint_concert, endpoint_performances, endpoint_seats, endpoint_queue_file;
 /* endpoint_queue.c */
 endpoint_fn endpoint_queue_place;
 endpoint_fn begin_queue_join, end_queue_join, begin_queue_leave, end_queue_leave;

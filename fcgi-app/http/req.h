@@ -16,7 +16,8 @@ struct req {
     const char *method, *path, *query;
     const char *request_id, *remote_addr;
     const char *content_type;
-    const char *authorization, *queue_token, *idempotency_key;
+    const char *authorization, *queue_token, *idempotency_key, *if_none_match;
+    bool no_file; /* nginx did not find the file that it was to send: it wants the bytes */
     char body[BODY_BYTES_MAX + 1]; /* NUL-terminated */
     size_t body_len;
     bool too_large; /* more than BODY_BYTES_MAX: not kept */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RESP_FILES "/made/seats/" /* a location inside of the nginx site */
 #define JSON_FLAGS (JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
 
 void resp_reset(struct resp *resp) {
@@ -41,6 +42,25 @@ void resp_json(struct resp *resp, int status, struct json_object *json) {
     const char *text = json_object_to_json_string_length(json, JSON_FLAGS, &len);
     resp_bytes(resp, status, "application/json", text, len);
     json_object_put(json);
+}
+
+#define ETAG_FORM "\"%016" PRIx64 "\""
+
+/* A list of tags, or a star; nginx marks as weak (W/) what it compresses. */
+static bool names_tag(const char *list, uint64_t etag) {
+    char tag[24];
+    if (!*list) return false;
+    snprintf(tag, sizeof tag, ETAG_FORM, etag);
+    return strcmp(list, "*") == 0 || strstr(list, tag);
+}
+
+void resp_etag(struct resp *resp, uint64_t etag, bool private, const char *if_none_match) {
+    resp->etag = etag;
+    resp->cache_control = private ? "private, no-cache" : "no-cache";
+    if (!names_tag(if_none_match, etag)) return;
+    resp->status = 304;
+    resp->body_len = 0;
+    *resp->file = 0;
 }
 
 void resp_extra(struct resp *resp, const char *name, struct json_object *value) {
@@ -99,6 +119,7 @@ static const char *phrase(int status) {
     case 200: return "OK";
     case 201: return "Created";
     case 204: return "No Content";
+    case 304: return "Not Modified";
     default: return status < 400 ? "OK" : status < 500 ? "Refused" : "Error";
     }
 }
@@ -106,12 +127,16 @@ static const char *phrase(int status) {
 size_t resp_head(const struct resp *resp, char *text_r, size_t size) {
     int n = snprintf(text_r, size, "Status: %d %s\r\n", resp->status, phrase(resp->status));
 #define ADD(...) n += snprintf(text_r + n, size - (size_t)n, __VA_ARGS__)
-    if (resp->body_len || resp->status != 204) ADD("Content-Type: %s\r\nContent-Length: %zu\r\n", resp->content_type, resp->body_len);
+    if (*resp->file)
+        ADD("Content-Type: %s\r\nX-Accel-Redirect: " RESP_FILES "%s\r\n", resp->content_type, resp->file);
+    else if (resp->body_len || (resp->status != 204 && resp->status != 304))
+        ADD("Content-Type: %s\r\nContent-Length: %zu\r\n", resp->content_type, resp->body_len);
+    if (resp->etag) ADD("ETag: " ETAG_FORM "\r\n", resp->etag);
     if (resp->allow) ADD("Allow: %s\r\n", resp->allow);
     if (resp->replayed) ADD("Idempotency-Replayed: true\r\n");
     if (resp->status == 503 || resp->status == 429) ADD("Retry-After: 1\r\n");
     if (resp->status == 401) ADD("WWW-Authenticate: Bearer\r\n");
-    ADD("Cache-Control: no-store\r\n\r\n");
+    ADD("Cache-Control: %s\r\n\r\n", resp->cache_control ? resp->cache_control : "no-store");
 #undef ADD
     return (size_t)n;
 }

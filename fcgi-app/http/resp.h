@@ -17,6 +17,9 @@ struct resp {
     const char *allow;    /* or NULL */
     bool replayed;
     bool head;            /* send no body */
+    uint64_t etag;        /* 0: none */
+    const char *cache_control; /* NULL: no-store */
+    char file[64];        /* of the seat lists that were made once, for nginx to send in place of a body; "": none */
     struct json_object *extra; /* members of a problem beside the usual ones, or NULL */
     char *body;           /* owned */
     size_t body_len, body_size;
@@ -29,6 +32,9 @@ void resp_free(struct resp *resp);
 void resp_json(struct resp *resp, int status, struct json_object *json);
 /* Copies bytes in as the body. */
 void resp_bytes(struct resp *resp, int status, const char *content_type, const void *bytes, size_t len);
+/* What the answer is called, for who asks again: made of its bytes, so that one tag stands for one text. `private`: it
+ * is behind a credential. When the client has it already (If-None-Match), the answer becomes 304. */
+void resp_etag(struct resp *resp, uint64_t etag, bool private, const char *if_none_match);
 /* An extra member of the problem that this answer is going to be. Takes ownership. */
 void resp_extra(struct resp *resp, const char *name, struct json_object *value);
 /* Adds {field, reason} to the problem's `errors`. Returns VALIDATION_FAILED. */

@@ -4,6 +4,7 @@
 #include "batch/account.h"
 #include "http/body.h"
 #include "http/endpoints.h"
+#include "http/note.h"
 #include "base/log.h"
 #include "batch/queue.h"
 
@@ -59,6 +60,7 @@ static const struct row rows[] = {
     {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, endpoint_payments, NULL},
     {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, endpoint_payment, NULL},
     {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, endpoint_ticket, NULL},
+    {"GET", "/queue/{id}.json", WHO_PUBLIC, KEY_NONE, NULL, endpoint_queue_file, NULL},
     {"GET", "/healthz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_healthz, NULL},
     {"GET", "/readyz", WHO_PUBLIC, KEY_NONE, NULL, endpoint_readyz, NULL},
     {"GET", "/metrics", WHO_PUBLIC, KEY_NONE, NULL, endpoint_metrics, NULL},
@@ -75,14 +77,15 @@ const char *route_name(size_t route) {
     return name;
 }
 
-/* Matches a path against a row's; {id} and {user} stand for one segment. */
+/* Matches a path against a row's; {id} and {user} stand for one segment, or what there is of it before its ending. */
 static bool path_matches(const char *pattern, const char *path, struct call *call) {
     while (*pattern && *path) {
         if (*pattern != '{') {
             if (*pattern++ != *path++) return false;
             continue;
         }
-        size_t len = strcspn(path, "/");
+        const char *end = strchr(pattern, '}') + 1;
+        size_t len = strcspn(path, *end == '.' ? "/." : "/");
         char segment[UUID_TEXT_SIZE];
         if (len == 0) return false;
         if (pattern[1] == 'i') {
@@ -92,7 +95,7 @@ static bool path_matches(const char *pattern, const char *path, struct call *cal
             if (len >= sizeof segment || !user_id_parse(segment, &call->path_user)) call->path_user = (struct user_id){{0}};
         }
         path += len;
-        pattern = strchr(pattern, '}') + 1;
+        pattern = end;
     }
     return *pattern == *path;
 }
@@ -281,6 +284,7 @@ void route_end(struct call *call, enum err *outcome_r) {
     struct batch_request *r = &call->write;
     enum err e = *outcome_r = r->outcome;
     bool kept = call->answered && outcome_is_kept(e);
+    note_written(call->board, r);
     if (e == E_REPLAYED) {
         *outcome_r = call->idem.status < 400 ? E_OK : code_in(call->idem.body, call->idem.body_len);
         e = take_replay(call);

@@ -2,6 +2,7 @@
 #include "base/conf.h"
 #include "store/db.h"
 #include "base/log.h"
+#include "board/seat_file.h"
 #include "store/migrate.h"
 #include "server/pool.h"
 #include "base/proctitle.h"
@@ -68,5 +69,6 @@ int main(int argc, char **argv) {
     if (!database_fits(&conf)) return 1;
     log_init("master", (int)conf.log_level);
     if (mkdir(conf.queue_state_dir, 0755) == 0) chmod(conf.queue_state_dir, 0755);
+    seat_files_open(conf.queue_state_dir);
     return pool_run(&conf, &keys, path);
 }

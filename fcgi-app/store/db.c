@@ -48,16 +48,17 @@ static const struct {
 #define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
-#define COLUMN_NAME_SIZE 32
+#define COLUMN_NAME_MAX 63
 #define ARGS_MAX 20
 #define RAN_MAX 16
 
 typedef __typeof__(*((MYSQL_BIND *)0)->is_null) db_bool; /* my_bool here, bool in MySQL's library */
 
 struct db_row {
-    size_t columns;
+    size_t columns, set;
+    uint64_t result; /* no two results have one number: see db_row_find */
     struct {
-        char name[COLUMN_NAME_SIZE];
+        char name[COLUMN_NAME_MAX + 1];
         bool text;
         union {
             uint64_t u64;
@@ -115,28 +116,25 @@ size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
 const char *db_row_result(const struct db_row *row) { return row->columns ? row->column[0].name : ""; }
 
-size_t db_row_column(const struct db_row *row, const char *name) {
+size_t db_row_set(const struct db_row *row) { return row->set; }
+
+size_t db_row_find(const struct db_row *row, struct db_column *column) {
+    if (column->result == row->result) return column->at;
     size_t i = 0;
-    while (i < row->columns && strcmp(row->column[i].name, name) != 0) i++;
+    while (i < row->columns && strcmp(row->column[i].name, column->name) != 0) i++;
     assert(i < row->columns);
+    column->result = row->result;
+    column->at = i;
     return i;
 }
 
-uint64_t db_get_u64(const struct db_row *row, const char *name) { return db_row_u64(row, db_row_column(row, name)); }
-
-int64_t db_get_i64(const struct db_row *row, const char *name) { return db_row_i64(row, db_row_column(row, name)); }
-
-const char *db_get_text(const struct db_row *row, const char *name) { return db_row_text(row, db_row_column(row, name), NULL); }
-
-bool db_get_bytes(const struct db_row *row, const char *name, void *bytes_r, size_t len) {
+bool db_row_bytes(const struct db_row *row, size_t column, void *bytes_r, size_t len) {
     size_t has;
-    const char *bytes = db_row_text(row, db_row_column(row, name), &has);
+    const char *bytes = db_row_text(row, column, &has);
     if (has != len) return false;
     memcpy(bytes_r, bytes, len);
     return true;
 }
-
-bool db_get_null(const struct db_row *row, const char *name) { return db_row_null(row, db_row_column(row, name)); }
 
 const char *db_trouble_name(enum db_trouble trouble) {
     static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
@@ -346,12 +344,15 @@ static bool bind_row(struct db *db, MYSQL_STMT *s) {
     if (n > COLUMNS_MAX) n = COLUMNS_MAX;
     MYSQL_FIELD *fields = mysql_fetch_fields(meta);
     struct db_row *row = &db->row;
+    static _Thread_local uint64_t results;
     row->columns = n;
+    row->result = ++results;
     for (unsigned i = 0; i < n; i++) {
+        snprintf(row->column[i].name, sizeof row->column[i].name, "%s", fields[i].name);
         enum enum_field_types t = fields[i].type;
         bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_SHORT ||
                       t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL || t == MYSQL_TYPE_DOUBLE;
-        snprintf(row->column[i].name, COLUMN_NAME_SIZE, "%s", fields[i].name);
+        snprintf(row->column[i].name, COLUMN_NAME_MAX + 1, "%s", fields[i].name);
         row->column[i].text = !number;
         row->column[i].bytes = row->column[i].buffer;
         bind[i].is_null = &row->column[i].null;
@@ -418,10 +419,11 @@ static const char *text_of(const struct db *db, MYSQL_STMT *s) {
 
 /* Reads all results of an executed statement. 0, or the number of the error. */
 static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx, enum err *code_r) {
+    db->row.set = 0;
     for (;;) {
         if (mysql_stmt_field_count(s) > 0) {
             if (!bind_row(db, s)) return number_of(db, s);
-            bool first = true;
+            bool first = db->row.set == 0;
             int got;
             while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
                 if (!complete_row(&db->row, s)) return CR_LEAST;
@@ -431,6 +433,7 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
             }
             if (got != MYSQL_NO_DATA) return number_of(db, s);
             mysql_stmt_free_result(s);
+            db->row.set++;
         }
         if (!call) return 0;
         int more = mysql_stmt_next_result(s);
@@ -562,6 +565,13 @@ enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) 
         if (db->outcome == DB_AGAIN) db_back_off(tried);
     }
     db->keyed = false;
+    return e;
+}
+
+enum err db_once(struct db *db, db_work_fn *work, void *ctx) {
+    db->outcome = DB_DONE;
+    enum err e = work(ctx);
+    if (db->outcome == DB_AGAIN) db_rollback(db);
     return e;
 }
 

@@ -44,15 +44,30 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r);
 size_t db_row_columns(const struct db_row *row);
 /* A result's name: that of its first column, by which the results of one CALL are told apart. */
 const char *db_row_result(const struct db_row *row);
-/* The column of that name. There is one: which columns a statement has is ours to know, so it is asserted. */
-size_t db_row_column(const struct db_row *row, const char *name);
-/* By name. NULL reads as 0 or "". */
-uint64_t db_get_u64(const struct db_row *row, const char *name);
-int64_t db_get_i64(const struct db_row *row, const char *name);
-const char *db_get_text(const struct db_row *row, const char *name);
+/* Which of a CALL's result sets the row is of, from 0. Empty ones count. */
+size_t db_row_set(const struct db_row *row);
 /* Copies exactly `len` bytes; false when the column has another length. */
-bool db_get_bytes(const struct db_row *row, const char *name, void *bytes_r, size_t len) MUST_USE;
-bool db_get_null(const struct db_row *row, const char *name);
+bool db_row_bytes(const struct db_row *row, size_t column, void *bytes_r, size_t len) MUST_USE;
+
+/* A column by its name, which stands once, where it is read: DB_ROW_U64(row, "tail"). Where it is in the row is
+ * looked up once a result, not once a row. A result without that name ends the process: the statement and who reads it
+ * are parts of one program. */
+struct db_column {
+    const char *name;
+    uint64_t result;
+    size_t at;
+};
+size_t db_row_find(const struct db_row *row, struct db_column *column);
+#define DB_COLUMN(row, name)                                                                     \
+    db_row_find(row, ({                                                                          \
+                    static _Thread_local struct db_column column_ = {name, 0, 0};                \
+                    &column_;                                                                    \
+                }))
+#define DB_ROW_U64(row, name) db_row_u64(row, DB_COLUMN(row, name))
+#define DB_ROW_I64(row, name) db_row_i64(row, DB_COLUMN(row, name))
+#define DB_ROW_TEXT(row, name) db_row_text(row, DB_COLUMN(row, name), NULL)
+#define DB_ROW_NULL(row, name) db_row_null(row, DB_COLUMN(row, name))
+#define DB_ROW_BYTES(row, name, bytes_r, len) db_row_bytes(row, DB_COLUMN(row, name), bytes_r, len)
 
 /* Called for each row. Must not call the database. */
 typedef void db_row_fn(void *ctx, const struct db_row *row);
@@ -76,7 +91,7 @@ void db_begin(struct db *db, int client_fd);
  * MySQL has no such limit.) */
 void db_limit_idle(struct db *db, unsigned seconds);
 
-/* Runs one statement. Of a CALL whose first column is `code`, it is the result: E_OK for OK, JOINED and ALREADY_IN, otherwise
+/* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result: E_OK for OK, JOINED and ALREADY_IN, otherwise
  * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
  * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
@@ -94,6 +109,8 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
 typedef enum err db_work_fn(void *ctx);
 enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
 bool db_outcome_unknown(const struct db *db);
+/* The same, once: for work that comes again by itself, and must not keep other work waiting. */
+enum err db_once(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
 
 /* What an attempt at a transaction has come to, for who runs one without db_transaction (batch/batch.c). */
 enum db_outcome {

@@ -206,6 +206,7 @@ export const en = {
     RATE_LIMITED: ['Too many requests came from here.', 'Wait a moment.'],
     INTERNAL: ['Something went wrong on our side.', 'Try again. What was already done is not done twice.'],
     DATABASE_UNAVAILABLE: ['The service is interrupted for the moment.', 'Your place and your seats are kept.'],
+    QUEUE_FULL: ['So many people wait that nobody can join for now.', 'Try again in a while.'],
     BUSY: ['Very many people are here right now.', 'Your place and your seats are kept.'],
   },
 };

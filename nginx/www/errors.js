@@ -13,7 +13,7 @@ export const ways = {
   SEAT_TAKEN: 'again', SEAT_LIMIT_EXCEEDED: 'mine', SALES_CLOSED: 'concerts', ALREADY_PAID: 'mine', RESERVATION_ENDED: 'concert',
   CANCEL_TOO_LATE: 'mine', BALANCE_LIMIT_EXCEEDED: 'again', IDEMPOTENCY_IN_PROGRESS: 'again', HOLD_EXPIRED: 'concert',
   BODY_TOO_LARGE: 'again', UNSUPPORTED_MEDIA_TYPE: 'reload', IDEMPOTENCY_KEY_REUSED: 'again', RATE_LIMITED: 'again', INTERNAL: 'again',
-  DATABASE_UNAVAILABLE: 'again', BUSY: 'again',
+  DATABASE_UNAVAILABLE: 'again', QUEUE_FULL: 'again', BUSY: 'again',
 };
 
 // {what, next} in the language shown.

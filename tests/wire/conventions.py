@@ -3,7 +3,7 @@ import os
 
 from client import API, Client, expect
 from common import anybody, concert, fill, joined, sale, service, spec, user
-from stack import TOP_SRCDIR
+from stack import TOP_SRCDIR, wait_for
 from tap import test
 
 GARBAGE = "A" * 64
@@ -209,6 +209,8 @@ def the_same_over_tls():
 def a_list_is_told_page_by_page():
     made = [concert(title=f"Page {i}") for i in range(5)]
     who = user()
+    # From memory, at most a tick and 100 ms old.
+    wait_for(lambda: set(made) <= {c["concertId"] for c in who.pages("/concerts", 100)}, 1, "new concerts in the list")
     for limit in (1, 2, 3, 100):
         ids = [c["concertId"] for c in who.pages("/concerts", limit)]
         assert len(ids) == len(set(ids)) and set(made) <= set(ids), f"limit {limit}: {ids}"

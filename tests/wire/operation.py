@@ -114,7 +114,8 @@ def status_tells_what_was_answered():
     r = now["requests"]
     assert r["total"] == r["2xx"] + r["4xx"] + r["5xx"] + r["clientGone"] == sum(r["codes"].values())
     assert sum(w["requests"] for w in now["workers"] + now["writers"]) >= before["requests"]["total"] + 8
-    assert now["database"]["statements"] >= before["database"]["statements"] + 8 and now["database"]["reachable"]
+    # What is there is told from memory; what is not may just have been added, and is asked for.
+    assert now["database"]["statements"] >= before["database"]["statements"] + 4 and now["database"]["reachable"]
     assert all(0 < w["memoryBytes"] < 1 << 30 for w in now["workers"])
     assert now["ticker"]["ticks"] > 0 and now["ticker"]["pid"] == now["pool"]["tickerPid"] and now["ticker"]["lastTickUs"] > 0
 

@@ -76,6 +76,8 @@ def without_the_database_it_says_so_quickly():
     with nobody_restarts():
         pid = service("limited").kill("mariadbd")
         wait_for(lambda: not alive(pid), 5, "the database is gone")
+        # What is in memory is told for a tick and 100 ms yet.
+        wait_for(lambda: who.get("/concerts").status == 503, 1, "memory that is too old is not told")
         for ask in (who.balance, lambda: who.get("/concerts"), lambda: who.charge(1), lambda: who.join(_kept["concert"]), lambda: status("/readyz")):
             for _ in range(2):
                 answer = ask()

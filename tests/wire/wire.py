@@ -20,6 +20,7 @@ import accounts  # noqa: F401
 import hostile  # noqa: F401
 import queueing  # noqa: F401
 import seats  # noqa: F401
+import memory  # noqa: F401
 import payments  # noqa: F401
 import shortlived  # noqa: F401
 import operation  # noqa: F401
