@@ -9,6 +9,7 @@ var/fuzz/broken/; to look at it again, give it to the program: var/fuzz/body var
 import concurrent.futures
 import glob
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,11 @@ def check(names):
     return 0 if good else 1
 
 
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
 def keep(names):
     """Merges into a new folder, smallest inputs first, and puts it in place of the old one."""
     for name in names:
@@ -91,11 +97,10 @@ def keep(names):
             for old in glob.glob(os.path.join(kept, "*")):
                 if len(os.path.basename(old)) == 40:
                     os.remove(old)
+            seeds = {read(p) for p in glob.glob(os.path.join(kept, "*"))}
             for new in glob.glob(os.path.join(merged, "*")):
-                with open(new, "rb") as f:
-                    content = f.read()
-                with open(os.path.join(kept, os.path.basename(new)), "wb") as f:
-                    f.write(content)
+                if read(new) not in seeds:
+                    shutil.copyfile(new, os.path.join(kept, os.path.basename(new)))
         sizes = [os.path.getsize(p) for p in glob.glob(os.path.join(kept, "*"))]
         print(f"{name}: {len(sizes)} inputs, {sum(sizes)} bytes", flush=True)
     return 0

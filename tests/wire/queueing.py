@@ -229,6 +229,7 @@ def a_paused_queue_lets_nobody_in_and_nobody_out():
     assert expect(outside.place(c), 200)["status"] == "WAITING"
     stays(outside, c, "WAITING", 0.6)
     expect(inside.hold(c, p, 1), 201)
+    queue_file(c, wait=True)
     wait_for(lambda: queue_file(c)["paused"], 1.5, "the file says paused")
     service().ctl("queue", "resume", c)
     let_in(outside, c)
