@@ -42,7 +42,7 @@ def slow_requests_are_warnings_with_their_statements():
     with service("short").locked(f"SELECT * FROM queue WHERE concert_id = {c} FOR UPDATE"):
         thread = threading.Thread(target=lambda: joins.append(who.join(c)))
         thread.start()
-        time.sleep(0.6)  # slow_request_ms is 400
+        time.sleep(0.9)  # slow_request_ms is 400, and it takes a moment to get there
     thread.join()
     told = lines_of(joins[0], "short")
     slow = [line for line in told if " warning " in line]
