@@ -73,6 +73,7 @@ def an_ordinary_buyer_is_not_limited():
 @test
 def without_the_database_it_says_so_quickly():
     who = _kept["who"]
+    wait_for(lambda: {q["concertId"] for q in expect(status("/status"), 200)["queues"]} >= {_kept["concert"], _kept["waiting"]}, 5, "the queues in the status")
     with nobody_restarts():
         pid = service("limited").kill("mariadbd")
         wait_for(lambda: not alive(pid), 5, "the database is gone")
