@@ -12,9 +12,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
   libssl-dev libqrencode-dev zlib1g-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
 
-# For `check` alone: what looks at the units and boots a Debian to try the installation on, and a browser, with Korean
-# letters, for the pages.
-check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm"
+# For `check` alone: what looks at the units and boots a Debian to try the installation on, a browser, with Korean
+# letters, for the pages, and a compiler with fuzzers and sanitizers. (make valgrind and make tidy say what they need.)
+check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm clang libclang-rt-14-dev"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
@@ -83,9 +83,20 @@ install_packages() {
 
 configured() { [ -x configure ] && [ ! configure.ac -nt configure ] && [ ! Makefile.am -nt Makefile.in ]; }
 
+# configured_so FLAG...: whether the last ./configure had them all, and saw the clang that is here.
+configured_so() {
+  local flag had
+  [ Makefile -nt configure ] && had=$(./config.status --config) || return 1
+  ! command -v clang > /dev/null || grep -q 'S\["FUZZERS_TRUE"\]=""' config.status || return 1
+  for flag; do [[ " ${had//\'/} " == *" $flag "* ]] || return 1; done
+}
+
+# CONFIGURE_FLAGS: for a build machine, e.g. --enable-werror.
 build() {
+  local flags
+  read -ra flags <<< "${CONFIGURE_FLAGS:-}"
   configured || build_step "making configure" "$logs/autoreconf.log" autoreconf -fi
-  [ Makefile -nt configure ] || build_step "configuring" "$logs/configure.log" ./configure
+  configured_so "${flags[@]}" || build_step "configuring" "$logs/configure.log" ./configure "${flags[@]}"
   build_step "building" "$logs/build.log" make -j"$(nproc)"
 }
 
@@ -168,7 +179,7 @@ check() {
 }
 
 usage() {
-  sed -n '2,/^#$/s/^# \{0,1\}//p' autogen.sh >&2
+  sed -n '/^# \.\/autogen/,/^#$/s/^# \{0,1\}//p' autogen.sh >&2
   exit 2
 }
 

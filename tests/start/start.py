@@ -117,6 +117,12 @@ def ask(path, target="/healthz"):
     return answer(path, target=target)[0]
 
 
+def listens(path):
+    """A socket is there before it listens."""
+    with socket.socket(socket.AF_UNIX) as s:
+        return s.connect_ex(path) == 0
+
+
 class Service:
     """boxoffice-fcgi, and what it tells."""
 
@@ -386,7 +392,7 @@ def with_too_few_workers_the_watchdog_is_not_fed():
 @test
 def a_worker_stuck_in_a_request_is_killed_and_the_request_named():
     with Service(stuck_ms="1500", workers="2") as s, socket.socket(socket.AF_UNIX) as client:
-        wait_for(lambda: os.path.exists(s.socket) and ask(s.socket, "/readyz") == 200, SLOW_S, "it answers")
+        wait_for(lambda: listens(s.socket) and ask(s.socket, "/readyz") == 200, SLOW_S, "it answers")
         holder = subprocess.Popen([*client_command(), "-e", "LOCK TABLES user WRITE; SELECT 'locked'; SELECT SLEEP(60)", "boxoffice"], stdout=subprocess.PIPE, text=True)
         try:
             assert holder.stdout.readline() == "locked\n"

@@ -15,7 +15,7 @@ from client import API, Client, User, expect
 spec = openapi.Spec(os.path.join(stack.TOP_SRCDIR, "nginx", "openapi.yaml"))
 RICH = 1_000_000
 
-CLAIM_S, ACTIVE_S, HOLD_S = 1.0, 1.6, 1.2
+CLAIM_S, ACTIVE_S, HOLD_S = 1.0, 2.6, 1.2
 SETTINGS = {
     "main": {"demo_data": True, "workers": 8, "board_concerts": 1024, "log_level": 7},
     "short": {"claim_ttl_ms": int(CLAIM_S * 1000), "active_ttl_ms": int(ACTIVE_S * 1000), "hold_ttl_ms": int(HOLD_S * 1000),

@@ -94,11 +94,11 @@ def those_who_left_are_not_counted_ahead():
     c = concert(cap=1)
     crowd = [joined(c) for _ in range(6)]  # 1 active, 2..6 waiting
     seen = []
-    for leaver in (3, 1, 2):
+    for leaver, ahead in ((3, 3), (1, 2), (2, 1)):
         expect(crowd[leaver].leave(c), 204)
-        time.sleep(1.0)
-        seen.append(expect(crowd[5].place(c), 200)["ahead"])
-    assert seen == [3, 2, 1], seen
+        wait_for(lambda: seen.append(expect(crowd[5].place(c), 200)["ahead"]) or seen[-1] == ahead, 1 + SLACK_S, f"{ahead} ahead")
+    stays(crowd[5], c, "WAITING")
+    assert expect(crowd[5].place(c), 200)["ahead"] == 1 and seen == sorted(seen, reverse=True), seen
     expect(crowd[0].leave(c), 204)
     let_in(crowd[4], c)
     assert expect(crowd[5].place(c), 200)["ahead"] == 0
@@ -229,6 +229,7 @@ def a_paused_queue_lets_nobody_in_and_nobody_out():
     assert expect(outside.place(c), 200)["status"] == "WAITING"
     stays(outside, c, "WAITING", 0.6)
     expect(inside.hold(c, p, 1), 201)
+    queue_file(c, wait=True)
     wait_for(lambda: queue_file(c)["paused"], 1.5, "the file says paused")
     service().ctl("queue", "resume", c)
     let_in(outside, c)
@@ -260,24 +261,25 @@ def a_raised_cap_lets_in_as_many_as_fit_by_number():
 
 @test
 def before_sales_open_one_can_join_and_waits():
-    c = concert(opens=soon(1.5))
+    c = concert(opens=soon(2.5))
     who = joined(c)
     assert expect(who.place(c), 200)["status"] == "WAITING"
     performance_opens = seconds_until(expect(who.get(f"/concerts/{c}"), 200)["salesOpenAt"])
-    assert performance_opens < 1.5
+    assert performance_opens < 2.5
     stays(who, c, "WAITING", max(0, performance_opens - 0.3))
     let_in(who, c, 0.3 + FILLED_S + SLACK_S)
 
 
 @test
 def after_sales_closed_nobody_can_join():
-    c = concert(closes=soon(0.8))
+    closes = soon(3)
+    c = concert(closes=closes)
     p = performance(c)
     who = joined(c)
     assert len(expect(who.performances(c), 200)["items"]) == 1
     late = user()
     expect(late.join(c, key="early"), 201)
-    time.sleep(0.9)
+    time.sleep(max(0, seconds_until(closes)) + 0.1)
     expect(user().join(c), 409, "SALES_CLOSED")
     again = late.join(c, key="early")
     assert again.status == 201 and again.replayed, again
