@@ -8,13 +8,15 @@ header('Content-Type: application/json');
 
 $db = new mysqli('p:localhost', 'plain', getenv('PLAIN_PASSWORD'), 'plain', null, getenv('PLAIN_SOCKET'));
 $user = (int) $_GET['user'];
-$db->begin_transaction();
+// All is prepared before the transaction, so that rows are locked for two statements and the commit only.
 if ($_GET['do'] === 'join') {
     $concert = (int) $_GET['concert'];
     $draw = $db->prepare('UPDATE counter SET tail = LAST_INSERT_ID(tail + 1) WHERE concert_id = ?');
+    $join = $db->prepare('INSERT INTO place (concert_id, number, user_id) VALUES (?, ?, ?)');
+    $db->begin_transaction();
     $draw->execute([$concert]);
     $number = $draw->insert_id;
-    $db->prepare('INSERT INTO place (concert_id, number, user_id) VALUES (?, ?, ?)')->execute([$concert, $number, $user]);
+    $join->execute([$concert, $number, $user]);
     $db->commit();
     http_response_code(201);
     echo json_encode(['concertId' => $concert, 'userId' => $user, 'number' => $number]);
@@ -24,6 +26,8 @@ $performance = (int) $_GET['performance'];
 $seat = (int) $_GET['seat'];
 $take = $db->prepare('UPDATE seat SET user_id = ?, taken_until = UNIX_TIMESTAMP() + 300'
     . ' WHERE performance_id = ? AND seat_number = ? AND taken_until <= UNIX_TIMESTAMP()');
+$hold = $db->prepare('INSERT INTO reservation (performance_id, seat_number, user_id) VALUES (?, ?, ?)');
+$db->begin_transaction();
 $take->execute([$user, $performance, $seat]);
 if ($take->affected_rows !== 1) {
     $db->rollback();
@@ -31,7 +35,6 @@ if ($take->affected_rows !== 1) {
     echo '{"code":"SEAT_TAKEN"}';
     exit;
 }
-$hold = $db->prepare('INSERT INTO reservation (performance_id, seat_number, user_id) VALUES (?, ?, ?)');
 $hold->execute([$performance, $seat, $user]);
 $db->commit();
 http_response_code(201);

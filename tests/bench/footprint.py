@@ -1,50 +1,28 @@
 #!/usr/bin/python3
-"""Measures what the service takes: CPU while nothing happens, and a worker's own memory after many requests of
+"""Measures what the service takes: CPU while nothing happens, and a process's own memory after many requests of
 all kinds. Fails when it is more than is promised. Needs wrk, and the right to read smaps of its own processes.
 
-    tests/bench/footprint [--requests N] [--idle SECONDS]
+    tests/bench/footprint.py [--requests N] [--idle SECONDS]
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "lib")]
 import stack  # noqa: E402
 from client import API, Client, User, expect  # noqa: E402
+from load import LUA, raw  # noqa: E402
+from world import World, cpu_ms  # noqa: E402
 
-IDLE_MAX = 0.005  # of a core: master, workers and ticker
-MEMORY_MAX = 8 << 20  # of a worker
+IDLE_MAX = 0.005  # of a core: all processes but the database
+MEMORY_MAX = 8 << 20  # of a worker, or of a writer
 GROWTH_MAX = 256 << 10  # between half of the requests and all: noise of the allocator
-
-LUA = """
-local requests, n = {}, 0
-function init(args)
-  for line in io.lines(os.getenv("BENCH_REQUESTS")) do requests[#requests + 1] = line:gsub("\\\\r", "\\r"):gsub("\\\\n", "\\n") end
-end
-function request() n = n + 1; return requests[(n - 1) % #requests + 1] end
-"""
-
-
-def processes_of(service):
-    """Process ids by what they are."""
-    status = expect(Client(service.port).call("GET", "/status"), 200)
-    return {"master": [service.pid("fcgi")], "workers": [w["pid"] for w in status["workers"]], "ticker": [status["ticker"]["pid"]],
-            "database": [service.pid("mariadbd")]}
-
-
-def cpu_s(pids):
-    """All their threads'."""
-    total = 0
-    for pid in pids:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/schedstat") as f:
-                total += int(f.read().split()[0]) / 1e9
-    return total
-
 
 def own_memory(pid):
     """Private and proportional bytes of one process."""
@@ -58,24 +36,14 @@ def idle(seconds):
     """CPU of each part while nobody asks, with the demo's concerts and the usual number of workers."""
     with stack.Stack(demo_data=True, fast=False) as service:
         time.sleep(3)
-        pids = processes_of(service)
-        time.sleep(1)
-        before = {name: cpu_s(p) for name, p in pids.items()}
+        pids = {**World(service).processes(), "database": [service.pid("mariadbd")]}
+        before = {name: cpu_ms(p) / 1000 for name, p in pids.items()}
         time.sleep(seconds)
-        used = {name: (cpu_s(p) - before[name]) / seconds for name, p in pids.items()}
-    ours = used["master"] + used["workers"] + used["ticker"]
+        used = {name: (cpu_ms(p) / 1000 - before[name]) / seconds for name, p in pids.items()}
+    ours = sum(used.values()) - used["database"]
     print("idle, ms of CPU a second: " + ", ".join(f"{name} {share * 1000:.2f}" for name, share in used.items()), flush=True)
     print(f"idle, the service: {ours:.2%} of a core (at most {IDLE_MAX:.1%})", flush=True)
     return ours <= IDLE_MAX
-
-
-def raw(method, path, headers=None, body=None):
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"] + [f"{k}: {v}" for k, v in (headers or {}).items()]
-    if body is not None:
-        lines.append("Content-Type: application/json")
-    if method == "POST":
-        lines.append(f"Content-Length: {len(body or '')}")
-    return "\\r\\n".join(lines) + "\\r\\n\\r\\n" + (body or "")
 
 
 def mixed(service):
@@ -108,35 +76,33 @@ def mixed(service):
 
 
 def memory(requests):
-    """One worker's memory at its highest, in the first half of the requests and in the second."""
+    """The memory of the largest worker or writer at its highest, in the first half of the requests and in the second."""
     with stack.Stack(fast=True, workers=1, max_requests=0, log_level=4, active_ttl_ms=3600000, hold_ttl_ms=3600000) as service, \
             tempfile.NamedTemporaryFile("w", suffix=".lua") as lua, tempfile.NamedTemporaryFile("w") as lines:
         lua.write(LUA)
         lua.flush()
         lines.writelines(line + "\n" for line in mixed(service))
         lines.flush()
-        worker, = processes_of(service)["workers"]
-        told = Client(service.port)
-        rows = [(0, *own_memory(worker))]
+        processes, done = World(service).processes(), 0
+        serving = processes["worker"] + processes.get("writer", [])
+        rows = [(0, *max(map(own_memory, serving)))]
         for goal in (requests // 2, requests):
             highest = (0, 0)
-            while True:
-                done, = (w["requests"] for w in expect(told.call("GET", "/status"), 200)["workers"])
-                if done >= goal:
-                    break
+            while done < goal:
                 # What a large answer takes is given back after it: so it is looked at all the time.
                 with subprocess.Popen(["wrk", "-t1", "-c4", "-d2s", "-s", lua.name, f"http://127.0.0.1:{service.port}"],
-                                      env={**os.environ, "BENCH_REQUESTS": lines.name}, stdout=subprocess.DEVNULL) as wrk:
+                                      env={**os.environ, "BENCH_REQUESTS": lines.name}, stdout=subprocess.PIPE, text=True) as wrk:
                     while wrk.poll() is None:
-                        highest = max(highest, own_memory(worker))
+                        highest = max(highest, *map(own_memory, serving))
                         time.sleep(0.02)
+                    done += int(re.search(r"(\d+) requests in", wrk.stdout.read())[1])
                 assert wrk.returncode == 0
             rows.append((done, *highest))
-        now = expect(told.call("GET", "/status"), 200)
+        now = expect(Client(service.port).call("GET", "/status"), 200)
         assert now["pool"]["restarts"] == 0 and now["requests"]["5xx"] == 0, now["requests"]
         routes = sum(n > 0 for n in now["requests"]["codes"].values())
     for done, private, pss in rows:
-        print(f"memory of a worker until {done:>7,} requests: {private / 1024:.0f} KiB private, {pss / 1024:.0f} KiB proportional at most", flush=True)
+        print(f"memory of a worker or writer until {done:>7,} requests: {private / 1024:.0f} KiB private, {pss / 1024:.0f} KiB proportional at most", flush=True)
     print(f"memory, {routes} different outcomes; at most {MEMORY_MAX >> 20} MiB, and not growing", flush=True)
     return rows[2][2] <= MEMORY_MAX and rows[2][1] - rows[1][1] <= GROWTH_MAX
 
