@@ -1,14 +1,16 @@
 <?php
-// Yardstick: what somebody writes in an afternoon instead of using this service. A counter and an insert to join, a
-// conditional update and an insert to hold a seat, each pair in a transaction. It asks for no credential, keeps
-// nobody waiting, looks at no limit, and keeps nothing by which anybody could prove anything later.
+// Yardstick: what somebody writes in an afternoon instead of using this service. A counter and an
+// insert to join, a conditional update and an insert to hold a seat, each pair in a transaction. It
+// asks for no credential, keeps nobody waiting, looks at no limit, and keeps nothing by which
+// anybody could prove anything later.
 // POST plain.php?do=join&concert=N&user=N, POST plain.php?do=hold&performance=N&seat=N&user=N
 mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
 header('Content-Type: application/json');
 
-$db = new mysqli('p:localhost', 'plain', getenv('PLAIN_PASSWORD'), 'plain', null, getenv('PLAIN_SOCKET'));
+$password = getenv('PLAIN_PASSWORD');
+$db = new mysqli('p:localhost', 'plain', $password, 'plain', null, getenv('PLAIN_SOCKET'));
 $user = (int) $_GET['user'];
-// All is prepared before the transaction, so that rows are locked for two statements and the commit only.
+// All is prepared before the transaction: rows are locked for two statements and the commit only.
 if ($_GET['do'] === 'join') {
     $concert = (int) $_GET['concert'];
     $draw = $db->prepare('UPDATE counter SET tail = LAST_INSERT_ID(tail + 1) WHERE concert_id = ?');
@@ -26,7 +28,8 @@ $performance = (int) $_GET['performance'];
 $seat = (int) $_GET['seat'];
 $take = $db->prepare('UPDATE seat SET user_id = ?, taken_until = UNIX_TIMESTAMP() + 300'
     . ' WHERE performance_id = ? AND seat_number = ? AND taken_until <= UNIX_TIMESTAMP()');
-$hold = $db->prepare('INSERT INTO reservation (performance_id, seat_number, user_id) VALUES (?, ?, ?)');
+$hold = $db->prepare('INSERT INTO reservation (performance_id, seat_number, user_id)'
+    . ' VALUES (?, ?, ?)');
 $db->begin_transaction();
 $take->execute([$user, $performance, $seat]);
 if ($take->affected_rows !== 1) {
@@ -38,4 +41,5 @@ if ($take->affected_rows !== 1) {
 $hold->execute([$performance, $seat, $user]);
 $db->commit();
 http_response_code(201);
-echo json_encode(['reservationId' => $hold->insert_id, 'performanceId' => $performance, 'seatNumber' => $seat]);
+$id = $hold->insert_id;
+echo json_encode(['reservationId' => $id, 'performanceId' => $performance, 'seatNumber' => $seat]);
