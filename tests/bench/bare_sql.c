@@ -66,6 +66,13 @@ static const struct step pay_steps[] = {
     {0},
 };
 
+/* What costs a user: a row of one's own. ids of no other user of the bench's. */
+static const struct step user_steps[] = {
+    {"INSERT INTO user (user_id, name, access_hash, created_at_ms) VALUES (UNHEX(MD5(CONCAT('new', ?))), 'bench', REPEAT('x', 32),"
+     " " NOW ")", "I"},
+    {0},
+};
+
 static const char *server_socket, *user, *password, *database;
 static const struct step *steps;
 static double seconds;
@@ -137,7 +144,9 @@ int main(int argc, char **argv) {
     user = argv[2];
     password = argv[3];
     database = argv[4];
-    steps = !strcmp(argv[5], "join") ? join_steps : !strcmp(argv[5], "hold") ? hold_steps : pay_steps;
+    steps = !strcmp(argv[5], "join") ? join_steps : !strcmp(argv[5], "hold") ? hold_steps :
+            !strcmp(argv[5], "user") ? user_steps : !strcmp(argv[5], "pay") ? pay_steps : NULL;
+    if (!steps) return 2;
     int clients = atoi(argv[6]);
     seconds = atof(argv[7]);
     next = strtoull(argv[8], NULL, 10);
