@@ -163,6 +163,14 @@ class Stack:
         with open(self.config, encoding="utf-8") as f:
             return dict(line.rstrip("\n").split(" = ", 1) for line in f if " = " in line)[name]
 
+    def sql(self, statement):
+        """Runs it as another client of the database, with the service's rights."""
+        with open(self.setting("database_password_file"), encoding="utf-8") as f:
+            password = f.readline().strip()
+        subprocess.run(["mariadb", "--no-defaults", "-nNB", "--socket=" + self.setting("database_socket"), "--user=" + self.setting("database_user"),
+                        "--database=" + self.setting("database_name")], input=statement, text=True, check=True, timeout=30,
+                       stdout=subprocess.DEVNULL, env={**os.environ, "MYSQL_PWD": password})
+
     @contextlib.contextmanager
     def locked(self, statement):
         """Keeps what a statement locks locked meanwhile, as another client of the database; then takes it back."""

@@ -348,6 +348,22 @@ def the_static_file_of_no_concert_is_not_there():
 
 
 @test
+def a_queue_of_sixteen_million_is_full():
+    """The row's count of those who wait decides: it is set as if they were there, and put back."""
+    c = concert(cap=0)
+    who = joined(c)
+    service().sql(f"UPDATE queue SET waiting = 16777216 WHERE concert_id = {c}")
+    answer = user().join(c)
+    service().sql(f"UPDATE queue SET waiting = 16777215 WHERE concert_id = {c}")
+    last = user()
+    place = expect(last.join(c), 201)
+    service().sql(f"UPDATE queue SET waiting = 2 WHERE concert_id = {c}")
+    expect(answer, 503, "QUEUE_FULL")
+    assert answer.header("Retry-After") and place["number"] == 2, place
+    assert expect(who.join(c), 200)["number"] == 1
+
+
+@test
 def joining_is_refused_where_there_is_no_concert():
     expect(user().join(99999999), 404, "CONCERT_NOT_FOUND")
     who = user()
