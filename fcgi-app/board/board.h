@@ -149,6 +149,8 @@ bool board_seats_seq(const struct board *board, struct performance_id performanc
 /* Grows whenever any of its seats changes. A body made of what board_seats_read gave is right as long as
  * this is what it was before that read, until `until_r`. False when its seats are not known. */
 bool board_seats_changes(const struct board *board, struct performance_id performance, uint64_t *changes_r);
+/* Whether its seats are known. Nothing is wanted because of the question. */
+bool board_seats_known(const struct board *board, struct performance_id performance);
 /* A seat as of an event of its performance; taken_until_ms as in the row: 0 free, BOARD_SOLD_MS sold. Of
  * what is not on the board nothing is noted. */
 void board_seat_note(const struct board *board, struct performance_id performance, uint64_t seat_number,

@@ -127,6 +127,11 @@ bool board_seats_changes(const struct board *board, struct performance_id perfor
     return look_ended(board, epoch);
 }
 
+bool board_seats_known(const struct board *board, struct performance_id performance) {
+    const struct hall *seats = seats_of(board, performance.v, NULL);
+    return seats && GET(seats->performance) == performance.v && GET_FIRST(seats->known);
+}
+
 /* --- notes --- */
 
 void board_seat_note(const struct board *board, struct performance_id performance, uint64_t seat_number,
