@@ -1,18 +1,19 @@
-/* The board's queues: how a place is read, and who has been told what. How they are written is in
- * board_publish.c.
+/* The board's queues: how a place is read, and who has been told what. How they are written is
+ * in board_publish.c.
  *
- * Of each queue there are two copies of what its row says, and `current` tells which one to read. The ticker
- * only touches the other one and then turns `current`. A copy's version is odd while it is written. A reader
- * notes the version, reads, and looks again: only one that slept through a whole refresh and into the next
- * sees it changed, and starts over.
+ * Of each queue there are two copies of what its row says, and `current` tells which one to
+ * read. The ticker only touches the other one and then turns `current`. A copy's version is odd
+ * while it is written. A reader notes the version, reads, and looks again: only one that slept
+ * through a whole refresh and into the next sees it changed, and starts over.
  *
- * For the numbers behind admittedThrough there are bits of those who left while waiting, in pages found by a
- * ring of entries that bear each page's sum; pages hold sums of blocks. So
+ * For the numbers behind admittedThrough there are bits of those who left while waiting, in
+ * pages found by a ring of entries that bear each page's sum; pages hold sums of blocks. So
  *     ahead(n) = (n - 1 - admittedThrough) - left(admittedThrough, n)
- * takes a thousand sums at most, and 16 words at each end. Bits are set in place, and only of numbers above
- * admittedThrough: who reads an older copy with newer bits is told an `ahead` that is smaller, as it is about
- * to be. A bit is set before it counts in its block, and there before in its page, and the line only ever
- * moves from whole pages to blocks to bits, so that `ahead` never grows from one look to the next. */
+ * takes a thousand sums at most, and 16 words at each end. Bits are set in place, and only of
+ * numbers above admittedThrough: who reads an older copy with newer bits is told an `ahead` that
+ * is smaller, as it is about to be. A bit is set before it counts in its block, and there before
+ * in its page, and the line only ever moves from whole pages to blocks to bits, so that `ahead`
+ * never grows from one look to the next. */
 #include "board/board_memory.h"
 
 #include "base/clock.h"
@@ -20,7 +21,8 @@
 #include <assert.h>
 #include <string.h>
 
-#define TRIES 1000u /* looks at one queue; each was overtaken by a refresh, so there are hardly ever two */
+#define TRIES                                                                                      \
+    1000u /* looks at one queue; each was overtaken by a refresh, so there are hardly ever two */
 
 /* --- who was told what --- */
 
@@ -28,8 +30,8 @@
 #define TOLD_SEQ_BITS 36
 #define TOLD_GONE ((1ull << TOLD_SEQ_BITS) - 1)
 
-/* The line of a place, and its part of an entry; the rest of the hash chose the line. Two places with the
- * same of both send each other to the database, no more. */
+/* The line of a place, and its part of an entry; the rest of the hash chose the line. Two places
+ * with the same of both send each other to the database, no more. */
 static struct told_line *told_line(const struct board *board, uint64_t concert, uint64_t number,
                                    uint64_t *key_r) {
     uint64_t hash = hash_place(concert, number);
@@ -54,8 +56,9 @@ static uint64_t told_seq(const struct board *board, uint64_t concert, uint64_t n
     return seq;
 }
 
-/* The later one stays; without room the one that was first given up longest ago goes: what was told is of use
- * until the next refresh only, and there is room for more than can be told until then. */
+/* The later one stays; without room the one that was first given up longest ago goes: what was
+ * told is of use until the next refresh only, and there is room for more than can be told until
+ * then. */
 static void told_note(const struct board *board, uint64_t concert, uint64_t number, uint64_t seq) {
     uint64_t key;
     struct told_line *line = told_line(board, concert, number, &key);
@@ -70,7 +73,8 @@ static void told_note(const struct board *board, uint64_t concert, uint64_t numb
     PUT(line->entry[atomic_fetch_add(&line->next, 1) % TOLD_WAYS], key | seq);
 }
 
-void board_told(const struct board *board, struct concert_id concert, uint64_t number, uint64_t event_seq) {
+void board_told(const struct board *board, struct concert_id concert, uint64_t number,
+                uint64_t event_seq) {
     told_note(board, concert.v, number, event_seq < TOLD_GONE ? event_seq : TOLD_GONE - 1);
 }
 
@@ -105,7 +109,8 @@ static uint64_t left_in_page(const struct left_page *page, uint64_t from, uint64
     return n;
 }
 
-/* The page of a range of numbers; NULL: nobody of it left. To one who was overtaken the ring may be anything. */
+/* The page of a range of numbers; NULL: nobody of it left. To one who was overtaken the ring may
+ * be anything. */
 static const struct left_page *left_page(const struct board *board, uint64_t ring, uint64_t range) {
     uint64_t entry = GET(ring_at(board, ring)[range & ring_mask(ring)]);
     if (!ring_entry_of(entry, ring, range)) return NULL;
@@ -122,7 +127,8 @@ static uint64_t left_between(const struct board *board, uint64_t ring, uint64_t 
         uint64_t entry = GET(ring_at(board, ring)[range & ring_mask(ring)]);
         if (ring_entry_of(entry, ring, range)) n += ring_entry_sum(entry);
     }
-    if (first != last && (page = left_page(board, ring, last))) n += left_in_page(page, 0, to % LEFT_SPAN);
+    if (first != last && (page = left_page(board, ring, last)))
+        n += left_in_page(page, 0, to % LEFT_SPAN);
     return n;
 }
 
@@ -133,19 +139,21 @@ static bool has_left(const struct board *board, uint64_t ring, uint64_t number) 
 }
 
 /* What a copy says of a number. */
-static enum board_says place(const struct board *board, const struct copy *c, const struct board_queue *q,
-                             uint64_t number, uint64_t *ahead_r) {
+static enum board_says place(const struct board *board, const struct copy *c,
+                             const struct board_queue *q, uint64_t number, uint64_t *ahead_r) {
     uint64_t told = told_seq(board, q->concert, number), ring = GET(c->ring);
     uint64_t lost_min = GET(c->lost_min);
     if (told != TOLD_GONE && told > q->event_seq) return BOARD_UNKNOWN;
     if (number > q->tail) {
-        /* All who waited then, and all numbers drawn since: never less than what a later copy says, which
-         * a count from the database could be. So `ahead` does not grow from one to the other. */
+        /* All who waited then, and all numbers drawn since: never less than what a later copy
+         * says, which a count from the database could be. So `ahead` does not grow from one to
+         * the other. */
         *ahead_r = q->waiting + (number - 1 - q->tail);
         return told == TOLD_GONE ? BOARD_NOT_WAITING : BOARD_NEWER;
     }
     if (number <= q->admitted_through || told == TOLD_GONE) return BOARD_NOT_WAITING;
-    if (number - q->admitted_through > BOARD_WINDOW || (lost_min && number >= lost_min)) return BOARD_UNKNOWN;
+    if (number - q->admitted_through > BOARD_WINDOW || (lost_min && number >= lost_min))
+        return BOARD_UNKNOWN;
     *ahead_r = number - 1 - q->admitted_through;
     if (!ring) return BOARD_WAITING;
     *ahead_r -= left_between(board, ring, q->admitted_through + 1, number);
@@ -153,13 +161,14 @@ static enum board_says place(const struct board *board, const struct copy *c, co
 }
 
 /* The queue of a room as it is, and when number is not 0, the place. False: there is none. */
-static bool look(const struct board *board, const struct room *room, uint64_t number, struct board_queue *queue_r,
-                 enum board_says *says_r, uint64_t *ahead_r) {
+static bool look(const struct board *board, const struct room *room, uint64_t number,
+                 struct board_queue *queue_r, enum board_says *says_r, uint64_t *ahead_r) {
     for (unsigned i = 0; i < TRIES; i++) {
         const struct copy *c = &room->copy[GET_FIRST(room->current) & 1];
         uint64_t version = GET_FIRST(c->version);
         if (version == 0) return false;
-        if (version & 1) continue; /* overtaken by two refreshes: the other copy is the current one by now */
+        if (version & 1)
+            continue; /* overtaken by two refreshes: the other copy is the current one by now */
         uint64_t words[QUEUE_WORDS];
         for (size_t w = 0; w < QUEUE_WORDS; w++) words[w] = GET(c->queue[w]);
         memcpy(queue_r, words, sizeof words);
@@ -179,13 +188,13 @@ static const struct room *room_find(const struct board *board, uint64_t concert)
 }
 
 /* A room may be another concert's by the time it is read. */
-static bool look_at(const struct board *board, uint64_t concert, uint64_t number, struct board_queue *queue_r,
-                    enum board_says *says_r, uint64_t *ahead_r) {
+static bool look_at(const struct board *board, uint64_t concert, uint64_t number,
+                    struct board_queue *queue_r, enum board_says *says_r, uint64_t *ahead_r) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return false;
     const struct room *room = room_find(board, concert);
-    return room && look(board, room, number, queue_r, says_r, ahead_r) && queue_r->concert == concert &&
-           look_ended(board, epoch);
+    return room && look(board, room, number, queue_r, says_r, ahead_r) &&
+           queue_r->concert == concert && look_ended(board, epoch);
 }
 
 enum board_says board_place(const struct board *board, struct concert_id concert, uint64_t number,
@@ -193,7 +202,8 @@ enum board_says board_place(const struct board *board, struct concert_id concert
     struct board_queue queue;
     enum board_says says = BOARD_UNKNOWN;
     uint64_t ahead = 0;
-    if (number == 0 || !look_at(board, concert.v, number, &queue, &says, &ahead)) return BOARD_UNKNOWN;
+    if (number == 0 || !look_at(board, concert.v, number, &queue, &says, &ahead))
+        return BOARD_UNKNOWN;
     if (says == BOARD_UNKNOWN || board_age_ms(board) > BOARD_AGE_MAX_MS) return BOARD_UNKNOWN;
     assert(says != BOARD_WAITING || ahead < number);
     *ahead_r = ahead;
@@ -201,7 +211,8 @@ enum board_says board_place(const struct board *board, struct concert_id concert
     return says;
 }
 
-bool board_queue(const struct board *board, struct concert_id concert, struct board_queue *queue_r) {
+bool board_queue(const struct board *board, struct concert_id concert,
+                 struct board_queue *queue_r) {
     enum board_says says;
     uint64_t ahead;
     return look_at(board, concert.v, 0, queue_r, &says, &ahead);
@@ -214,7 +225,8 @@ bool board_next(const struct board *board, uint64_t *at, struct board_queue *que
     uint64_t given = GET_FIRST(board->rooms_given);
     while (*at < given) {
         const struct room *room = &board->room[(*at)++];
-        if (GET(room->owner) && look(board, room, 0, queue_r, &says, &ahead)) return look_ended(board, epoch);
+        if (GET(room->owner) && look(board, room, 0, queue_r, &says, &ahead))
+            return look_ended(board, epoch);
     }
     return false;
 }

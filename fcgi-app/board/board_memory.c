@@ -5,17 +5,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_MAX 2048u        /* larger blocks begin at a page */
-#define CHUNK (64u * 1024)     /* small ones are cut from such */
+#define SMALL_MAX 2048u /* larger blocks begin at a page */
+#define CHUNK (64u * 1024) /* small ones are cut from such */
 #define ARENA_LEAST (64ull << 20)
 #define ARENA_PER_ROOM (64ull << 10)
 
 static uint64_t pages(uint64_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
 
-static uint64_t index_words(unsigned level_max) { return (2ull << level_max) - (1ull << INDEX_LEAST); }
+static uint64_t index_words(unsigned level_max) {
+    return (2ull << level_max) - (1ull << INDEX_LEAST);
+}
 
-/* Gives each region its place, behind the head. Returns how many bytes there are in all; with `base` NULL
- * nothing is set. */
+/* Gives each region its place, behind the head. Returns how many bytes there are in all; with
+ * `base` NULL nothing is set. */
 static uint64_t lay_out(struct board *board, char *base, uint64_t rooms, uint64_t arena_bytes) {
     uint64_t at = pages(sizeof(struct board));
     struct board none, *b = base ? board : &none;
@@ -37,7 +39,8 @@ static uint64_t lay_out(struct board *board, char *base, uint64_t rooms, uint64_
 struct board *board_create(uint64_t concerts_max) {
     assert(concerts_max > 0 && concerts_max <= CONCERTS_MAX);
     /* A host that counts reserved memory may not have that much. */
-    for (uint64_t arena = ARENA_LEAST + concerts_max * ARENA_PER_ROOM; arena >= ARENA_LEAST; arena /= 2) {
+    for (uint64_t arena = ARENA_LEAST + concerts_max * ARENA_PER_ROOM; arena >= ARENA_LEAST;
+         arena /= 2) {
         uint64_t bytes = lay_out(NULL, NULL, concerts_max, arena);
         struct board *board = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                                    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -72,8 +75,8 @@ void memory_wipe(void *at, uint64_t bytes) {
 
 /* --- the arena --- */
 
-/* Sizes are rounded up to one of four a doubling (and 64, 128, …, 512), so that what was taken back fits the
- * next one. */
+/* Sizes are rounded up to one of four a doubling (and 64, 128, …, 512), so that what was taken
+ * back fits the next one. */
 static unsigned class_of(uint64_t bytes, uint64_t *size_r) {
     uint64_t lines = (bytes + LINE - 1) / LINE;
     assert(lines > 0);
@@ -117,7 +120,8 @@ uint64_t block_give(struct board *board, uint64_t bytes) {
     unsigned class = class_of(bytes, &size);
     if (class >= CLASSES) return 0;
     uint64_t at = GET(board->free_block[class]);
-    PUT(board->arena_used, used + size); /* first: who is killed here may lose memory, not find more */
+    PUT(board->arena_used,
+        used + size); /* first: who is killed here may lose memory, not find more */
     if (at) {
         word *w = block_at(board, at);
         PUT_LAST(board->free_block[class], GET(w[0]));
@@ -149,7 +153,7 @@ static word *index_of(const struct table *table, uint64_t level) {
 }
 
 /* An entry: 32 bits of the hash, and the slot from 1. */
-#define TAG(hash) ((hash) & 0xffffffff00000000u)
+#define TAG(hash) ((hash)&0xffffffff00000000u)
 
 struct slot *slot_find(const struct table *table, uint64_t id) {
     uint64_t hash = hash64(id);
@@ -224,7 +228,8 @@ static void reset(struct board *board) {
     table_reset(&board->performances);
     PUT(board->order_word, 0);
     for (uint64_t i = 0; i < PERFORMANCES_MAX / 64 / 64; i++) {
-        if (GET(board->wanted_sum[i])) memory_wipe((char *)board->wanted + i * 512 / PAGE * PAGE, PAGE);
+        if (GET(board->wanted_sum[i]))
+            memory_wipe((char *)board->wanted + i * 512 / PAGE * PAGE, PAGE);
         PUT(board->wanted_sum[i], 0);
     }
     memory_wipe(board->room, pages(GET(board->rooms_given) * sizeof(struct room)));

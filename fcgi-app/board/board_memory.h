@@ -7,15 +7,16 @@
  *   rooms     one for each queue that is followed, given in sequence
  *   arena     all that varies in size: blocks by offset, given by the ticker alone
  *
- * One process, the ticker, changes all of this but `told`, passes and words of seats. A ticker can be killed
- * between any two stores, so each change is published by the store of one word, and the order of stores is
- * such that what is lost is a block of memory, never a truth. What that leaves behind is mended by the next
- * ticker's first call (board_writer).
+ * One process, the ticker, changes all of this but `told`, passes and words of seats. A ticker
+ * can be killed between any two stores, so each change is published by the store of one word,
+ * and the order of stores is such that what is lost is a block of memory, never a truth. What
+ * that leaves behind is mended by the next ticker's first call (board_writer).
  *
- * Readers hold pointers into all this while it changes. They look again after reading: at the epoch, which
- * changes with board_reset, and at the word by which they came there (a card's word, a copy's version).
- * Memory that other processes write is never given to anybody else but by board_reset, and then the arena
- * goes on from where it was, so that one who slept in a note does not wake up writing into another's. */
+ * Readers hold pointers into all this while it changes. They look again after reading: at the
+ * epoch, which changes with board_reset, and at the word by which they came there (a card's
+ * word, a copy's version). Memory that other processes write is never given to anybody else but
+ * by board_reset, and then the arena goes on from where it was, so that one who slept in a note
+ * does not wake up writing into another's. */
 #ifndef BOXOFFICE_BOARD_MEMORY_H
 #define BOXOFFICE_BOARD_MEMORY_H
 
@@ -25,8 +26,9 @@
 
 #define GET(x) atomic_load_explicit(&(x), memory_order_relaxed)
 #define PUT(x, v) atomic_store_explicit(&(x), (v), memory_order_relaxed)
-#define GET_FIRST(x) atomic_load_explicit(&(x), memory_order_acquire) /* what is read after is no older */
-#define PUT_LAST(x, v) atomic_store_explicit(&(x), (v), memory_order_release) /* what was put before is seen */
+/* What is read after is no older; what was put before is seen by who sees this. */
+#define GET_FIRST(x) atomic_load_explicit(&(x), memory_order_acquire)
+#define PUT_LAST(x, v) atomic_store_explicit(&(x), (v), memory_order_release)
 
 typedef _Atomic uint64_t word;
 
@@ -39,7 +41,7 @@ typedef _Atomic uint64_t word;
 #define TOLD_WAYS 7u
 struct told_line {
     word entry[TOLD_WAYS]; /* 28 bits of the key's hash, 36 of the event; 0: empty */
-    word next;             /* the way that is given up next */
+    word next; /* the way that is given up next */
 };
 
 /* --- passes --- */
@@ -49,11 +51,12 @@ struct told_line {
 struct pass_entry {
     word version; /* odd: being written */
     word concert, number;
-    word stage; /* low 3 bits; above them the latest end that was ever noted, to choose who is forgotten */
+    /* The low 3 bits; above them the latest end ever noted, to choose who is forgotten. */
+    word stage;
     word ends_at_ms, joined_at_ms, own_performance, own_seq;
 };
 struct pass_bucket {
-    word lock;  /* owner's pid, and above it a count of changes of hands; pid 0: free */
+    word lock; /* owner's pid, and above it a count of changes of hands; pid 0: free */
     word doubt; /* 1: a note could not be made, so nothing here is to be believed */
     _Atomic uint16_t tag[PASS_WAYS]; /* of the hash, so that one look finds the entry; 0: empty */
     uint8_t rest[LINE - 16 - 2 * PASS_WAYS];
@@ -91,22 +94,22 @@ struct table {
 struct copy {
     word version; /* odd: being written; 0: never was */
     word queue[QUEUE_WORDS];
-    word ring;               /* block of ring entries | log2 of how many; 0: nobody left */
+    word ring; /* block of ring entries | log2 of how many; 0: nobody left */
     word lost_min, lost_max; /* leavers for whom there was no memory; 0: none */
     word rest;
 };
 struct room {
-    word owner;   /* the concert's slot, from 1; 0: free */
+    word owner; /* the concert's slot, from 1; 0: free */
     word current; /* the copy to read, 0 or 1 */
-    word first;   /* the ring has no page of a range before this */
-    word next;    /* when free: the next free one */
+    word first; /* the ring has no page of a range before this */
+    word next; /* when free: the next free one */
     word rest[4];
     struct copy copy[2];
 };
 _Static_assert(sizeof(struct room) % LINE == 0, "rooms lie in lines");
 
-/* Who left, in a page of the arena: a bit a number, and sums of blocks of 1,024 (a rank directory: G.
- * Jacobson, Space-efficient Static Trees and Graphs, 1989). */
+/* Who left, in a page of the arena: a bit a number, and sums of blocks of 1,024 (a rank
+ * directory: G. Jacobson, Space-efficient Static Trees and Graphs, 1989). */
 #define LEFT_BLOCK 1024u
 #define LEFT_BLOCKS 31u
 #define LEFT_SPAN (LEFT_BLOCK * LEFT_BLOCKS)
@@ -121,8 +124,8 @@ _Static_assert(sizeof(struct left_page) == PAGE, "a page of leavers is a page");
 
 struct hall {
     word performance, total;
-    word known;   /* 1: the words tell all seats */
-    word seq;     /* the latest event noted */
+    word known; /* 1: the words tell all seats */
+    word seq; /* the latest event noted */
     word changes; /* twice for each */
     word rest[3];
     word seat[];
@@ -142,20 +145,20 @@ struct board {
     char *arena;
 
     _Alignas(LINE) word epoch; /* odd: being reset */
-    word refreshed_ms;         /* monotonic; 0: nothing to be trusted */
-    word clock_ms;             /* the database's clock less the monotonic one */
-    word order_word;           /* how many << 32 | version << 1 | copy */
+    word refreshed_ms; /* monotonic; 0: nothing to be trusted */
+    word clock_ms; /* the database's clock less the monotonic one */
+    word order_word; /* how many << 32 | version << 1 | copy */
     word rooms_given;
     word told_touched[TOLD_LINES * LINE / PAGE / 64];
 
     _Alignas(LINE) word writer; /* pid of the ticker that was here last */
-    word rooms_free;            /* the first free one, from 1 */
+    word rooms_free; /* the first free one, from 1 */
     word arena_start, arena_next; /* given so far: from start to next, in bytes */
     word arena_used;
     word small_next, small_end; /* of the chunk from which small blocks are cut */
-    word again;                 /* 1: the arena was begun anew, so fresh memory may have been written */
+    word again; /* 1: the arena was begun anew, so fresh memory may have been written */
     word sweep_slot, sweep_seat; /* see board_seats.c */
-    word free_block[CLASSES];   /* offset of the first free one */
+    word free_block[CLASSES]; /* offset of the first free one */
 
     _Alignas(LINE) word wanted_sum[PERFORMANCES_MAX / 64 / 64];
     _Alignas(LINE) word pass_touched[PASS_BUCKETS * 1024 / PAGE / 64];
@@ -180,10 +183,13 @@ void board_writer(struct board *board);
 uint64_t block_give(struct board *board, uint64_t bytes);
 /* Takes back a block of so many bytes. Readers may still read it, so it must be found no more. */
 void block_take(struct board *board, uint64_t offset, uint64_t bytes);
-static inline void *block_at(const struct board *board, uint64_t offset) { return board->arena + offset; }
+static inline void *block_at(const struct board *board, uint64_t offset) {
+    return board->arena + offset;
+}
 
-/* A word that leads to a block which is replaced as a whole: its offset in lines, and a version, so that one
- * who reads the block can tell that it was replaced, also by another at the same place. */
+/* A word that leads to a block which is replaced as a whole: its offset in lines, and a version,
+ * so that one who reads the block can tell that it was replaced, also by another at the same
+ * place. */
 #define CARD_OFFSET_BITS 40
 static inline uint64_t card_offset(uint64_t card) {
     return (card & ((1ull << CARD_OFFSET_BITS) - 1)) * LINE;
@@ -194,9 +200,9 @@ static inline uint64_t card_word(uint64_t before, uint64_t offset) {
 
 /* --- rings of leavers' pages ---
  *
- * A ring's word: its block's offset, and log2 of its entries in the low bits, of which the offset has none.
- * An entry: how often the ring had gone round before this range, 16 bits; who left in it, 16 bits; the page's
- * offset in pages, 32 bits. 0: nobody left in it. */
+ * A ring's word: its block's offset, and log2 of its entries in the low bits, of which the
+ * offset has none. An entry: how often the ring had gone round before this range, 16 bits; who
+ * left in it, 16 bits; the page's offset in pages, 32 bits. 0: nobody left in it. */
 static inline uint64_t ring_log(uint64_t ring) { return ring % LINE; }
 static inline uint64_t ring_offset(uint64_t ring) { return ring - ring_log(ring); }
 static inline uint64_t ring_mask(uint64_t ring) { return (1ull << ring_log(ring)) - 1; }
@@ -222,7 +228,8 @@ struct slot *slot_make(struct table *table, uint64_t id);
 /* All bytes 0, and the pages given back to the system. Both at multiples of a page. */
 void memory_wipe(void *at, uint64_t bytes);
 
-/* Whether a page of a region was ever written, kept in a bitmap, because reading it would make it. */
+/* Whether a page of a region was ever written, kept in a bitmap, because reading it would make
+ * it. */
 static inline bool page_touched(const word *touched, uint64_t page) {
     return GET(touched[page / 64]) >> page % 64 & 1;
 }

@@ -1,11 +1,12 @@
 /* The board's passes: who was let in, until when, and what became of it.
  *
- * A bucket of 15 is chosen by hash. Readers take no lock: an entry's version is odd while it is written. Who
- * notes takes the bucket's lock, for some nanoseconds. If that stays taken, its owner may have been killed:
- * one that is no more is taken over from, and the entry that it was writing is forgotten. From one that lives
- * (stopped, or not yet buried) it is not taken; after a while the note is given up, and the bucket is marked
- * as doubtful: nothing in it is believed until somebody gets the lock and empties it. To forget is always
- * safe, because the database is asked then. */
+ * A bucket of 15 is chosen by hash. Readers take no lock: an entry's version is odd while it is
+ * written. Who notes takes the bucket's lock, for some nanoseconds. If that stays taken, its
+ * owner may have been killed: one that is no more is taken over from, and the entry that it was
+ * writing is forgotten. From one that lives (stopped, or not yet buried) it is not taken; after
+ * a while the note is given up, and the bucket is marked as doubtful: nothing in it is believed
+ * until somebody gets the lock and empties it. To forget is always safe, because the database is
+ * asked then. */
 #include "board/board_memory.h"
 
 #include "base/clock.h"
@@ -17,8 +18,8 @@
 #include <unistd.h>
 
 #define READ_TRIES 100u
-#define SPINS 1000u         /* some microseconds */
-#define BURIED_NS 1000000u  /* after so long an owner is looked after */
+#define SPINS 1000u /* some microseconds */
+#define BURIED_NS 1000000u /* after so long an owner is looked after */
 #define GIVE_UP_NS 20000000u
 
 #define STAGE_BITS 3u
@@ -38,7 +39,8 @@ static uint64_t page_of(const struct board *board, const struct pass_bucket *buc
 
 /* --- readers --- */
 
-static bool entry_read(const struct pass_entry *e, uint64_t concert, uint64_t number, struct board_pass *pass_r) {
+static bool entry_read(const struct pass_entry *e, uint64_t concert, uint64_t number,
+                       struct board_pass *pass_r) {
     for (unsigned i = 0; i < READ_TRIES; i++) {
         uint64_t version = GET_FIRST(e->version);
         if (version & 1) continue;
@@ -56,13 +58,15 @@ static bool entry_read(const struct pass_entry *e, uint64_t concert, uint64_t nu
     return false; /* whoever writes it was stopped: the database knows */
 }
 
-bool board_pass(const struct board *board, struct concert_id concert, uint64_t number, struct board_pass *pass_r) {
+bool board_pass(const struct board *board, struct concert_id concert, uint64_t number,
+                struct board_pass *pass_r) {
     uint64_t hash = hash_place(concert.v, number);
     const struct pass_bucket *bucket = bucket_of(board, hash);
     if (!concert.v || !page_touched(board->pass_touched, page_of(board, bucket))) return false;
     for (unsigned i = 0; i < PASS_WAYS; i++) {
         if (GET(bucket->tag[i]) != tag_of(hash)) continue;
-        if (entry_read(&bucket->entry[i], concert.v, number, pass_r)) return !GET_FIRST(bucket->doubt);
+        if (entry_read(&bucket->entry[i], concert.v, number, pass_r))
+            return !GET_FIRST(bucket->doubt);
     }
     return false;
 }
@@ -121,7 +125,8 @@ static void unlock(struct pass_bucket *bucket) {
 
 /* --- notes --- */
 
-/* The later of two ends, whatever stage they were noted with: only for choosing who is forgotten. */
+/* The later of two ends, whatever stage they were noted with: only for choosing who is
+ * forgotten. */
 static uint64_t stage_word(uint64_t before, uint64_t stage, uint64_t ends_at_ms) {
     uint64_t latest = before >> STAGE_BITS;
     if (ends_at_ms > latest) latest = ends_at_ms;
@@ -132,14 +137,22 @@ static bool ended(uint64_t stage, uint64_t now_ms) {
     return (stage & STAGE_MASK) > BOARD_PASS_CLAIMED || stage >> STAGE_BITS <= now_ms;
 }
 
-/* An empty entry, or that of the one who is of least use: ended longest ago, else ending first. */
-static unsigned least_useful(const struct pass_bucket *bucket, uint64_t now_ms) {
-    unsigned least = 0;
+/* Of less use: ended, or longer ago, or else ending earlier. */
+static bool less_useful(uint64_t a, uint64_t b, uint64_t now_ms) {
+    bool ended_a = ended(a, now_ms), ended_b = ended(b, now_ms);
+    return ended_a != ended_b ? ended_a : a >> STAGE_BITS < b >> STAGE_BITS;
+}
+
+/* Where a new one goes: an empty entry, or that of the one who is of least use; PASS_WAYS: the
+ * new one is. */
+static unsigned place_for(const struct pass_bucket *bucket, uint64_t stage, uint64_t now_ms) {
+    unsigned least = PASS_WAYS;
     for (unsigned i = 0; i < PASS_WAYS; i++) {
+        uint64_t there = GET(bucket->entry[i].stage);
         if (!GET(bucket->tag[i])) return i;
-        uint64_t a = GET(bucket->entry[i].stage), b = GET(bucket->entry[least].stage);
-        bool ended_a = ended(a, now_ms), ended_b = ended(b, now_ms);
-        if (ended_a != ended_b ? ended_a : a >> STAGE_BITS < b >> STAGE_BITS) least = i;
+        if (!less_useful(there, stage, now_ms)) continue;
+        least = i;
+        stage = there;
     }
     return least;
 }
@@ -164,7 +177,8 @@ static void entry_begin(struct pass_entry *e) {
     atomic_thread_fence(memory_order_release);
 }
 
-static void entry_new(struct pass_bucket *bucket, unsigned i, uint64_t concert, uint64_t number, uint16_t tag) {
+static void entry_new(struct pass_bucket *bucket, unsigned i, uint64_t concert, uint64_t number,
+                      uint16_t tag) {
     struct pass_entry *e = &bucket->entry[i];
     PUT(e->concert, concert);
     PUT(e->number, number);
@@ -176,6 +190,16 @@ static void entry_new(struct pass_bucket *bucket, unsigned i, uint64_t concert, 
     PUT(bucket->tag[i], tag);
 }
 
+static unsigned entry_find(const struct pass_bucket *bucket, uint64_t concert, uint64_t number,
+                           uint16_t tag) {
+    for (unsigned i = 0; i < PASS_WAYS; i++) {
+        const struct pass_entry *e = &bucket->entry[i];
+        if (GET(bucket->tag[i]) == tag && GET(e->concert) == concert && GET(e->number) == number)
+            return i;
+    }
+    return PASS_WAYS;
+}
+
 void board_pass_note(const struct board *board, struct concert_id concert, uint64_t number,
                      const struct board_pass *pass) {
     assert(concert.v > 0 && number > 0 && pass->stage <= BOARD_PASS_EXPIRED);
@@ -183,17 +207,16 @@ void board_pass_note(const struct board *board, struct concert_id concert, uint6
     struct pass_bucket *bucket = bucket_of(board, hash);
     page_touch((word *)board->pass_touched, page_of(board, bucket));
     if (!lock(bucket)) return;
-    unsigned i = 0;
-    while (i < PASS_WAYS && (GET(bucket->tag[i]) != tag_of(hash) || GET(bucket->entry[i].concert) != concert.v ||
-                             GET(bucket->entry[i].number) != number))
-        i++;
+    unsigned i = entry_find(bucket, concert.v, number, tag_of(hash));
     bool new = i == PASS_WAYS;
-    if (new) i = least_useful(bucket, now_ms);
-    struct pass_entry *e = &bucket->entry[i];
-    entry_begin(e);
-    if (new) entry_new(bucket, i, concert.v, number, tag_of(hash));
-    entry_merge(e, pass);
-    PUT_LAST(e->version, GET(e->version) + 1);
+    if (new) i = place_for(bucket, stage_word(0, pass->stage, pass->ends_at_ms), now_ms);
+    if (i < PASS_WAYS) {
+        struct pass_entry *e = &bucket->entry[i];
+        entry_begin(e);
+        if (new) entry_new(bucket, i, concert.v, number, tag_of(hash));
+        entry_merge(e, pass);
+        PUT_LAST(e->version, GET(e->version) + 1);
+    }
     unlock(bucket);
 }
 

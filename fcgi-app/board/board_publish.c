@@ -4,14 +4,15 @@
 #include <assert.h>
 #include <string.h>
 
-/* Rings have 8, 64, 512 or 4,096 entries: the window's numbers are in 1,058 pages, and those that only the
- * copy before needs are still there. */
+/* Rings have 8, 64, 512 or 4,096 entries: the window's numbers are in 1,058 pages, and those
+ * that only the copy before needs are still there. */
 #define RING_LOG_STEP 3u
 #define RING_LOG_MAX 12u
 
 static uint64_t ring_bytes(uint64_t ring) { return sizeof(word) << ring_log(ring); }
 
-/* The other copy is made odd, so that its readers start over; from here on only the current one's count. */
+/* The other copy is made odd, so that its readers start over; from here on only the current
+ * one's count. */
 static struct copy *copy_begin(struct room *room, struct copy **from_r) {
     uint64_t now = GET(room->current) & 1;
     struct copy *to = &room->copy[1 - now];
@@ -48,8 +49,8 @@ static struct room *room_take(struct board *board, struct slot *slot) {
     return room;
 }
 
-/* Gives back the pages of the ring below a range, and those of one copy's ring in all with UINT64_MAX. An entry
- * goes before its page: one who is killed in between loses a page. */
+/* Gives back the pages of the ring below a range, and those of one copy's ring in all with
+ * UINT64_MAX. An entry goes before its page: one who is killed in between loses a page. */
 static void ring_clear(struct board *board, uint64_t ring, uint64_t first, uint64_t end) {
     uint64_t entries = ring_mask(ring) + 1;
     if (end - first > entries) end = first + entries;
@@ -78,7 +79,8 @@ static void room_give_back(struct board *board, struct room *room) {
         PUT_LAST(c->version, GET(c->version) + 1);
     }
     for (int k = 0; k < 2; k++)
-        if (rings[k] && (k == 0 || rings[1] != rings[0])) block_take(board, ring_offset(rings[k]), ring_bytes(rings[k]));
+        if (rings[k] && (k == 0 || rings[1] != rings[0]))
+            block_take(board, ring_offset(rings[k]), ring_bytes(rings[k]));
     PUT(room->owner, 0);
     PUT(room->next, GET(board->rooms_free));
     PUT_LAST(board->rooms_free, (uint64_t)(room - board->room) + 1);
@@ -166,10 +168,10 @@ static void lost_note(struct copy *to, uint64_t from, uint64_t through) {
     if (through > GET(to->lost_max)) PUT(to->lost_max, through);
 }
 
-/* What nobody needs any more: the ring that only the copy before had, and pages below the current one's
- * line. The readers of the copy before start over. */
-static void give_back(struct board *board, struct room *room, struct copy *to, const struct copy *from,
-                      uint64_t through) {
+/* What nobody needs any more: the ring that only the copy before had, and pages below the
+ * current one's line. The readers of the copy before start over. */
+static void give_back(struct board *board, struct room *room, struct copy *to,
+                      const struct copy *from, uint64_t through) {
     uint64_t old = GET(to->ring), ring = GET(from->ring), first = GET(room->first);
     PUT(to->ring, ring);
     if (old && old != ring) block_take(board, ring_offset(old), ring_bytes(old));
@@ -188,8 +190,9 @@ static uint64_t line_of(const struct copy *c) {
 }
 
 /* Who left since, and for whom of all there is no memory. */
-static void left_take(struct board *board, struct room *room, struct copy *to, const struct copy *from,
-                      const struct board_queue *queue, const uint64_t *left, size_t left_count) {
+static void left_take(struct board *board, struct room *room, struct copy *to,
+                      const struct copy *from, const struct board_queue *queue,
+                      const uint64_t *left, size_t left_count) {
     uint64_t through = queue->admitted_through, first = GET(room->first), ring = GET(to->ring);
     PUT(to->lost_min, 0);
     PUT(to->lost_max, 0);

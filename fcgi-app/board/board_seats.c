@@ -2,12 +2,12 @@
  *     36 bits   the performance's event that the seat was last changed by
  *      2 bits   free, held, sold
  *     26 bits   when a hold ends, in units of 64 ms, rounded up, modulo 2^26
- * so that of two notes of a seat the greater word is the newer one: notes are an atomic maximum, and merge in
- * any order, from any process, without a lock. 0: never noted, free.
+ * so that of two notes of a seat the greater word is the newer one: notes are an atomic maximum,
+ * and merge in any order, from any process, without a lock. 0: never noted, free.
  *
- * An end is read as what lies within 24 days of now. So that a hold that ended is not taken for one of the
- * future one day, the ticker looks at all seats again and again, a few at a time, and turns such into free
- * ones as of the same event. */
+ * An end is read as what lies within 24 days of now. So that a hold that ended is not taken for
+ * one of the future one day, the ticker looks at all seats again and again, a few at a time, and
+ * turns those that ended a day ago into free ones as of the same event. */
 #include "board/board_memory.h"
 
 #include "base/clock.h"
@@ -21,7 +21,9 @@
 #define END_HALF (1ull << (KIND_SHIFT - 1))
 #define FAR_MS (END_HALF * END_MS / 2) /* no hold is that long */
 #define SEQ_MAX ((1ull << (64 - SEQ_SHIFT)) - 1)
-#define SWEEP_SEATS 512u /* looked at each time: a million within an hour */
+#define SWEEP_SEATS                                                                                \
+    512u /* looked at each time: ten times a second, a thousand million in three days */
+#define LONG_AGO_MS 86400000u
 
 static enum board_seat kind_of(uint64_t seat) { return (enum board_seat)(seat >> KIND_SHIFT & 3); }
 static uint64_t seq_of(uint64_t seat) { return seat >> SEQ_SHIFT; }
@@ -32,7 +34,8 @@ static uint64_t end_ms(uint64_t seat, uint64_t now_ms) {
     return (ahead < END_HALF ? now + ahead : now + ahead - (END_MASK + 1)) * END_MS;
 }
 
-/* The board's clock may not run yet, and the host's may be wrong: only what is far off is judged by it. */
+/* The board's clock may not run yet, and the host's may be wrong: only what is far off is judged
+ * by it. */
 static uint64_t about_now_ms(const struct board *board) {
     uint64_t now_ms = board_now_ms(board);
     return now_ms ? now_ms : clock_wall_ms();
@@ -47,7 +50,8 @@ static uint64_t seat_word(uint64_t seq, uint64_t taken_until_ms, uint64_t now_ms
     return at | (uint64_t)BOARD_SEAT_HELD << KIND_SHIFT | end;
 }
 
-static struct hall *seats_of(const struct board *board, uint64_t performance, struct slot **slot_r) {
+static struct hall *seats_of(const struct board *board, uint64_t performance,
+                             struct slot **slot_r) {
     struct slot *s = slot_find(&board->performances, performance);
     uint64_t offset = s ? GET_FIRST(s->seats) : 0;
     if (slot_r) *slot_r = s;
@@ -109,7 +113,8 @@ bool board_seats_read(const struct board *board, struct performance_id performan
     return look_ended(board, epoch);
 }
 
-bool board_seats_seq(const struct board *board, struct performance_id performance, uint64_t *seq_r) {
+bool board_seats_seq(const struct board *board, struct performance_id performance,
+                     uint64_t *seq_r) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return false;
     const struct hall *seats = known(board, performance.v);
@@ -118,7 +123,8 @@ bool board_seats_seq(const struct board *board, struct performance_id performanc
     return look_ended(board, epoch);
 }
 
-bool board_seats_changes(const struct board *board, struct performance_id performance, uint64_t *changes_r) {
+bool board_seats_changes(const struct board *board, struct performance_id performance,
+                         uint64_t *changes_r) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return false;
     const struct hall *seats = known(board, performance.v);
@@ -127,19 +133,26 @@ bool board_seats_changes(const struct board *board, struct performance_id perfor
     return look_ended(board, epoch);
 }
 
+bool board_seats_known(const struct board *board, struct performance_id performance) {
+    const struct hall *seats = seats_of(board, performance.v, NULL);
+    return seats && GET(seats->performance) == performance.v && GET_FIRST(seats->known);
+}
+
 /* --- notes --- */
 
-void board_seat_note(const struct board *board, struct performance_id performance, uint64_t seat_number,
-                     uint64_t seq, uint64_t taken_until_ms) {
+void board_seat_note(const struct board *board, struct performance_id performance,
+                     uint64_t seat_number, uint64_t seq, uint64_t taken_until_ms) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return;
     struct hall *seats = seats_of(board, performance.v, NULL);
-    if (!seats || GET(seats->performance) != performance.v || seat_number - 1 >= GET(seats->total)) return;
+    if (!seats || GET(seats->performance) != performance.v || seat_number - 1 >= GET(seats->total))
+        return;
     uint64_t value = seat_word(seq, taken_until_ms, about_now_ms(board));
     word *seat = &seats->seat[seat_number - 1];
     if (!look_ended(board, epoch)) return;
     if (GET(*seat) < value) {
-        /* Counted before and after, so that one who is killed in between leaves no change that nobody sees. */
+        /* Counted before and after, so that one who is killed in between leaves no change that
+         * nobody sees. */
         atomic_fetch_add(&seats->changes, 1);
         maximum(seat, value);
         atomic_fetch_add(&seats->changes, 1);
@@ -154,7 +167,8 @@ bool seats_make(struct board *board, struct slot *performance, uint64_t total) {
     struct hall *seats = offset ? block_at(board, offset) : NULL;
     if (seats && GET(seats->total) == total) return true;
     if (total > board->arena_bytes / sizeof(word)) return false;
-    /* Another number of seats: what was there before is never given to others, because others write there. */
+    /* Another number of seats: what was there before is never given to others, because others
+     * write there. */
     offset = block_give(board, sizeof *seats + total * sizeof(word));
     if (!offset) return false;
     seats = block_at(board, offset);
@@ -172,7 +186,8 @@ bool board_seats_load(struct board *board, struct performance_id performance, ui
     if (!seats || GET(seats->total) != total_seats) return false;
     uint64_t now_ms = about_now_ms(board);
     atomic_fetch_add(&seats->changes, 1);
-    for (uint64_t i = 0; i < total_seats; i++) maximum(&seats->seat[i], seat_word(seq, taken_until_ms[i], now_ms));
+    for (uint64_t i = 0; i < total_seats; i++)
+        maximum(&seats->seat[i], seat_word(seq, taken_until_ms[i], now_ms));
     maximum(&seats->seq, seq);
     atomic_fetch_add(&seats->changes, 1);
     PUT_LAST(seats->known, 1);
@@ -203,14 +218,14 @@ size_t board_seats_wanted(struct board *board, uint64_t *performance_r, size_t m
 
 static void sweep_word(word *at, uint64_t now_ms) {
     uint64_t seat = GET(*at);
-    if (kind_of(seat) != BOARD_SEAT_HELD || end_ms(seat, now_ms) > now_ms) return;
+    if (kind_of(seat) != BOARD_SEAT_HELD || end_ms(seat, now_ms) + LONG_AGO_MS > now_ms) return;
     /* Another note may come first: it is the newer one. */
     atomic_compare_exchange_strong(at, &seat, seq_of(seat) << SEQ_SHIFT);
 }
 
 void seats_sweep(struct board *board, uint64_t now_ms) {
     uint64_t given = GET(board->performances.given), slot = GET(board->sweep_slot);
-    uint64_t from = GET(board->sweep_seat), work = SWEEP_SEATS;
+    uint64_t from = GET(board->sweep_seat), work = now_ms ? SWEEP_SEATS : 0;
     while (work > 0 && given > 0) {
         if (slot >= given) slot = from = 0;
         uint64_t offset = GET(board->performances.slot[slot].seats);

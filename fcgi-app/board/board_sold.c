@@ -1,10 +1,11 @@
 /* What is sold, as far as it is not seats: concerts and performances.
  *
- * What is told of one is a card: a block of the arena that never changes. A change is a new card; the slot's
- * word that leads to it is replaced, and a reader that finds another word there after reading starts over. A
- * concert's performances are listed likewise, by startsAt and id. Concerts are in order by id in an array of
- * slots, of which there are two copies: ids mostly grow, and are added at the end of the current one; for one
- * that does not, the other copy is made. */
+ * What is told of one is a card: a block of the arena that never changes. A change is a new
+ * card; the slot's word that leads to it is replaced, and a reader that finds another word there
+ * after reading starts over. A concert's performances are listed likewise, by startsAt and id.
+ * Concerts are in order by id in an array of slots, of which there are two copies: ids mostly
+ * grow, and are added at the end of the current one; for one that does not, the other copy is
+ * made. */
 #include "board/board_memory.h"
 
 #include <assert.h>
@@ -52,11 +53,14 @@ static void card_take(struct board *board, uint64_t card, size_t fields) {
 }
 
 /* Replaces a slot's card, unless it is the same already. False: no memory. */
-static bool card_set(struct board *board, word *at, size_t fields, const uint64_t *field, const char *text) {
-    uint64_t before[PERFORMANCE_FIELDS], words[TEXT_WORDS] = {0}, length = strnlen(text, BOARD_TEXT_SIZE - 1);
+static bool card_set(struct board *board, word *at, size_t fields, const uint64_t *field,
+                     const char *text) {
+    uint64_t before[PERFORMANCE_FIELDS], words[TEXT_WORDS] = {0},
+                                         length = strnlen(text, BOARD_TEXT_SIZE - 1);
     char text_before[BOARD_TEXT_SIZE];
     memcpy(words, text, length);
-    if (card_read(board, at, fields, before, text_before) && memcmp(before, field, fields * sizeof *field) == 0 &&
+    if (card_read(board, at, fields, before, text_before) &&
+        memcmp(before, field, fields * sizeof *field) == 0 &&
         strcmp(text_before, (const char *)words) == 0)
         return true;
     uint64_t offset = block_give(board, card_bytes(fields, length)), old = GET(*at);
@@ -70,7 +74,8 @@ static bool card_set(struct board *board, word *at, size_t fields, const uint64_
     return true;
 }
 
-static bool concert_read(const struct board *board, const struct slot *s, struct board_concert *concert_r) {
+static bool concert_read(const struct board *board, const struct slot *s,
+                         struct board_concert *concert_r) {
     uint64_t field[CONCERT_FIELDS];
     if (!card_read(board, &s->card, CONCERT_FIELDS, field, concert_r->title)) return false;
     memcpy(concert_r, field, sizeof field);
@@ -99,8 +104,8 @@ static int by_id(const void *a, const void *b, void *ctx) {
     return (x > y) - (x < y);
 }
 
-/* The other copy, of all concerts. Readers of the current one are not disturbed; those of the one before see
- * that the version is another. */
+/* The other copy, of all concerts. Readers of the current one are not disturbed; those of the
+ * one before see that the version is another. */
 static void order_again(struct board *board, uint64_t given) {
     uint64_t now = GET(board->order_word), version = (now >> 1 & 0x7fffffff) + 1;
     uint32_t *slots = malloc(given * sizeof *slots);
@@ -155,14 +160,16 @@ static const struct slot *order_after(const struct board *board, uint64_t after)
     return NULL;
 }
 
-bool board_concert(const struct board *board, struct concert_id concert, struct board_concert *concert_r) {
+bool board_concert(const struct board *board, struct concert_id concert,
+                   struct board_concert *concert_r) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return false;
     const struct slot *s = slot_find(&board->concerts, concert.v);
     return s && concert_read(board, s, concert_r) && look_ended(board, epoch);
 }
 
-bool board_concert_after(const struct board *board, uint64_t after, struct board_concert *concert_r) {
+bool board_concert_after(const struct board *board, uint64_t after,
+                         struct board_concert *concert_r) {
     uint64_t epoch;
     if (!look_begins(board, &epoch)) return false;
     /* One that has a queue here and no card is passed over. */
@@ -171,7 +178,8 @@ bool board_concert_after(const struct board *board, uint64_t after, struct board
     return false;
 }
 
-void board_title(const struct board *board, struct concert_id concert, char title_r[BOARD_TEXT_SIZE]) {
+void board_title(const struct board *board, struct concert_id concert,
+                 char title_r[BOARD_TEXT_SIZE]) {
     struct board_concert c;
     title_r[0] = 0;
     if (board_concert(board, concert, &c)) memcpy(title_r, c.title, BOARD_TEXT_SIZE);
@@ -206,7 +214,8 @@ static void listed_put(word *w, uint64_t i, struct listed l) {
     PUT(f[2], l.slot);
 }
 static bool listed_before(struct listed a, struct listed b) {
-    return a.starts_at_ms != b.starts_at_ms ? a.starts_at_ms < b.starts_at_ms : a.performance < b.performance;
+    return a.starts_at_ms != b.starts_at_ms ? a.starts_at_ms < b.starts_at_ms
+                                            : a.performance < b.performance;
 }
 
 /* The list with this one where it belongs now, and nowhere else. False: no memory. */
@@ -215,7 +224,8 @@ static bool list_set(struct board *board, struct slot *concert, struct listed l)
     const word *old = card_offset(list) ? block_at(board, card_offset(list)) : NULL;
     if (old) count = GET(old[0]);
     bool moved = false;
-    for (uint64_t i = 0; i < count && !moved; i++) moved = listed_at(old, i).performance == l.performance;
+    for (uint64_t i = 0; i < count && !moved; i++)
+        moved = listed_at(old, i).performance == l.performance;
     uint64_t offset = block_give(board, list_bytes(count + !moved));
     if (!offset) return false;
     word *w = block_at(board, offset);
@@ -293,10 +303,15 @@ bool board_performance_next(const struct board *board, struct concert_id concert
     const struct slot *c = slot_find(&board->concerts, concert.v), *s;
     if (!c) return false;
     if (*at) {
-        if (!(s = slot_find(&board->performances, *at)) || !performance_read(board, s, performance_r)) return false;
+        if (!(s = slot_find(&board->performances, *at)) ||
+            !performance_read(board, s, performance_r))
+            return false;
         l = (struct listed){.starts_at_ms = performance_r->starts_at_ms, .performance = *at};
     }
-    if (!list_next(board, c, l, &l) || l.slot >= PERFORMANCES_MAX) return false;
+    /* One that is being moved may be listed where it was. */
+    do {
+        if (!list_next(board, c, l, &l) || l.slot >= PERFORMANCES_MAX) return false;
+    } while (l.performance == *at);
     if (!performance_read(board, &board->performances.slot[l.slot], performance_r)) return false;
     *at = performance_r->performance;
     return look_ended(board, epoch);

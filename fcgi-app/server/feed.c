@@ -128,8 +128,7 @@ static void set_performance(struct feed *f, struct known_performance *p, bool fr
         missing(f, &p->missing, !done);
     }
     if (!fresh) return;
-    uint64_t seq;
-    if (board_seats_seq(f->board, (struct performance_id){p->performance}, &seq)) feed_seats_load(f, p);
+    if (board_seats_known(f->board, (struct performance_id){p->performance})) feed_seats_load(f, p);
     list_add(&f->uncounted, p);
     /* How many there are is told with the concert. */
     struct board_concert c;
