@@ -37,8 +37,8 @@ enum err sale_pay(struct sale *s, const struct sale_terms *terms, struct concert
     *o_r = (struct pay_outcome){0};
     assert(u); /* proven before */
     if (r && !user_id_equal(r->user, user)) r = NULL;
-    if (r && r->concert.v != concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     enum err e = sale_pass(s, terms, number, user, &p);
+    if (r && r->concert.v != concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     if (e || (e = payable(s, r))) return e;
     *o_r = (struct pay_outcome){sale_index(s, r), u->balance_minor, r->amount_minor};
     if (u->balance_minor < r->amount_minor) return E_INSUFFICIENT_BALANCE;

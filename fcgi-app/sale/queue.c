@@ -107,7 +107,7 @@ enum err sale_leave(struct sale *s, uint64_t number, struct user_id user) {
     if (p->state != PLACE_WAITING && p->state != PLACE_ACTIVE) return E_OK;
     for (size_t i = 0; i < s->reservations_count; i++) {
         struct reservation_row *r = &s->reservations[i];
-        if (r->status != RESERVATION_HELD || r->concert.v != s->queue.concert.v || !user_id_equal(r->user, user)) continue;
+        if (r->status != RESERVATION_HELD || r->concert.v != s->queue.concert.v || r->place_number != number) continue;
         /* One that ran out is the ticker's to mark: its seats may be another's by now. */
         if (r->held_until_ms > s->now_ms) sale_give_back(s, r, RESERVATION_RELEASED);
     }

@@ -100,8 +100,8 @@ enum err sale_hold(struct sale *s, const struct sale_terms *terms, uint64_t numb
     struct place_row *p;
     const struct performance_row *f = sale_performance(s, performance);
     *taken_r = (struct seat_numbers){0};
-    if (f && f->concert.v != s->queue.concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     enum err e = sale_pass(s, terms, number, user, &p);
+    if (f && f->concert.v != s->queue.concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     if (e) return e;
     if (!f) return E_PERFORMANCE_NOT_FOUND;
     if (seats->number[seats->count - 1] > f->total_seats) return E_SEAT_NOT_FOUND;
