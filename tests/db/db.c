@@ -402,6 +402,7 @@ int main(int argc, char **argv) {
         {"every fault at every statement of a write has one outcome", every_fault_has_one_outcome},
         {"every fault at every statement within a write has one outcome", every_fault_within_a_write_has_one_outcome},
         {"an error of one's own harms nobody else in the group", an_error_of_ones_own_harms_nobody_else},
+        {"a lock that is not to be had keeps back whom it must", a_lock_keeps_back_whom_it_must},
         {"a database that stays away is told as such", a_database_that_stays_away_is_told_as_such},
         {"names, keys and bodies stay as they are, byte for byte", names_keys_and_bodies_stay_as_they_are},
         {"the audit finds planted damage", the_audit_finds_planted_damage},

@@ -4,6 +4,7 @@
 #include "cast.h"
 
 #include "../tap.h"
+#include "base/clock.h"
 #include "instrument.h"
 
 #include <inttypes.h>
@@ -14,6 +15,7 @@
 struct harm {
     bool lost;      /* the connection: an answer may be lost, and what it was of done */
     bool in_store;  /* so late that something may be kept */
+    bool busy;      /* a lock was not to be had for long */
     bool lock_wait; /* within the procedures: a key's row may be what was waited for */
     int done;       /* what is told as unknown was done so often; -1: one or the other */
 };
@@ -36,6 +38,7 @@ static bool told_right(const struct cast *c, const struct guest *g, const struct
     if (e == E_DATABASE_UNAVAILABLE)
         return r->unknown && harm->lost && harm->in_store && !g->keyed && !cast_repeatable(c->kind) &&
                (g->effects ? done <= 1 && (harm->done < 0 || done == (uint64_t)harm->done) : done == 0);
+    if (e == E_BUSY) return harm->busy && done == 0;
     /* A key's row that is not to be had in time is told as a first request that still runs. */
     return e == E_IDEMPOTENCY_IN_PROGRESS && harm->lock_wait && g->keyed && c->count == 1 && done == 0;
 }
@@ -288,6 +291,49 @@ void an_error_of_ones_own_harms_nobody_else(void) {
     printf("# %u cases of an error of one's own in a group\n", cases);
     look_end();
     CU_ASSERT_EQUAL(audit(true), 0);
+}
+
+/* --- locks that are not to be had --- */
+
+/* A group that takes its time, and how many of it were told what. */
+static unsigned run_locked(struct cast *c, const char *lock, enum err e, uint64_t *took_ms_r) {
+    char why[300];
+    struct db *other = db_new(&conf);
+    unsigned told = 0;
+    CU_ASSERT_FATAL(db_script(other, lock, why, sizeof why));
+    uint64_t began_ms = clock_mono_ms();
+    cast_run(c, NULL);
+    *took_ms_r = clock_mono_ms() - began_ms;
+    db_free(other); /* and with it its transaction */
+    for (size_t i = 0; i < c->count; i++) told += c->guest[i].r.outcome == e;
+    return told;
+}
+
+/* The row that all of a group need: they wait for it together, not one after the other. One that one of them needs:
+ * the others go on. */
+void a_lock_keeps_back_whom_it_must(void) {
+    static const struct script six = {"six join", BATCH_JOIN, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}},
+                               rich = {"six charge", BATCH_CHARGE, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}};
+    struct cast c;
+    char lock[200], hex[33];
+    uint64_t took_ms;
+    cast_ready(&six, &c);
+    snprintf(lock, sizeof lock, "START TRANSACTION; SELECT * FROM queue WHERE concert_id = %" PRIu64 " FOR UPDATE", c.concert.v);
+    CU_ASSERT_EQUAL(run_locked(&c, lock, E_BUSY, &took_ms), 6);
+    printf("# six that wait for one row are told so in %" PRIu64 " ms\n", took_ms);
+    CU_ASSERT(took_ms < 7500); /* locks are waited for 1 s here */
+    check(&six, &c, "the row is free", &(struct harm){.busy = true});
+    cast_end(&c);
+
+    cast_ready(&rich, &c);
+    for (int i = 0; i < 16; i++) sprintf(hex + 2 * i, "%02x", c.guest[2].cred.user.v[i]);
+    snprintf(lock, sizeof lock, "START TRANSACTION; UPDATE user SET name = 'x' WHERE user_id = UNHEX('%s')", hex);
+    CU_ASSERT_EQUAL(run_locked(&c, lock, E_OK, &took_ms), 5);
+    CU_ASSERT_EQUAL(c.guest[2].r.outcome, E_BUSY);
+    CU_ASSERT(took_ms < 7500);
+    check(&rich, &c, "the row is free", &(struct harm){.busy = true});
+    cast_end(&c);
+    look_end();
 }
 
 /* --- the connection is lost, and there is no other to be had --- */
