@@ -9,6 +9,7 @@
 
 #define TRIES_MAX 5
 #define BUDGET_MS 4000
+#define WAITS_MAX 2 /* so many of a group that are run alone may wait for a lock in vain */
 
 struct sale_terms batch_terms(const struct conf *conf) {
     return (struct sale_terms){
@@ -84,9 +85,9 @@ static void tell_unknown(struct group *g) {
     g->count = kept;
 }
 
-/* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits for: each alone. */
-static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms) {
-    uint64_t began_ms = clock_mono_ms();
+/* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits for: each alone.
+ * The budget began with the whole group: whoever is run alone after it is over has one try. */
+static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
     for (unsigned tried = 1;; tried++) {
         enum err e = attempt(db, g, terms);
         enum db_outcome outcome = db_outcome(db);
@@ -108,22 +109,34 @@ static bool run_together(struct db *db, struct group *g, const struct sale_terms
     }
 }
 
+/* Each of those that are left by itself: what had to be told as unknown is never run again. A lock that one waits for
+ * keeps the others back once; when a second waits in vain, it is one that they all need, and they would wait for it
+ * one after the other, each its full time, while their clients have long given up. */
+static void run_alone(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
+    struct batch_request *alone[BATCH_MAX];
+    size_t left = g->count;
+    unsigned waits = 0;
+    memcpy(alone, g->request, left * sizeof *alone);
+    for (size_t i = 0; i < left; i++) {
+        if (waits == WAITS_MAX) {
+            alone[i]->outcome = E_BUSY;
+            continue;
+        }
+        g->request[0] = alone[i];
+        g->count = 1;
+        (void)run_together(db, g, terms, began_ms);
+        waits += alone[i]->outcome == E_BUSY || alone[i]->outcome == E_IDEMPOTENCY_IN_PROGRESS;
+    }
+}
+
 void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *requests, size_t count) {
     static struct group g; /* large, and its memory is kept */
     struct sale_terms terms = batch_terms(conf);
+    uint64_t began_ms = clock_mono_ms();
     assert(count > 0 && count <= BATCH_MAX);
     memcpy(g.request, requests, count * sizeof *requests);
     g.count = count;
-    if (run_together(db, &g, &terms)) return;
-    /* Those that are left: what had to be told as unknown is never run again. */
-    struct batch_request *alone[BATCH_MAX];
-    size_t left = g.count;
-    memcpy(alone, g.request, left * sizeof *alone);
-    for (size_t i = 0; i < left; i++) {
-        g.request[0] = alone[i];
-        g.count = 1;
-        (void)run_together(db, &g, &terms);
-    }
+    if (!run_together(db, &g, &terms, began_ms)) run_alone(db, &g, &terms, began_ms);
 }
 
 enum err batch_run_one(struct db *db, const struct conf *conf, struct batch_request *r) {

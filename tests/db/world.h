@@ -55,5 +55,11 @@ uint64_t now_ms(void);
 /* faults.c */
 void every_fault_has_one_outcome(void);
 void every_fault_within_a_write_has_one_outcome(void);
+void an_error_of_ones_own_harms_nobody_else(void);
+void a_lock_keeps_back_whom_it_must(void);
+void a_database_that_stays_away_is_told_as_such(void);
+
+/* values.c */
+void names_keys_and_bodies_stay_as_they_are(void);
 
 #endif
