@@ -9,6 +9,7 @@
 
 #define TRIES_MAX 5
 #define BUDGET_MS 4000
+#define BUDGET_BRIEF_MS 200 /* less than any wait for a lock */
 #define WAITS_MAX 2 /* so many of a group that are run alone may wait for a lock in vain */
 
 struct sale_terms batch_terms(const struct conf *conf) {
@@ -26,15 +27,15 @@ struct sale_terms batch_terms(const struct conf *conf) {
 static const struct {
     bool concert, performance; /* which row all of a group share */
     bool repeatable;           /* does no harm when it is run again without a key */
-    bool once;                 /* the ticker comes again by itself, and others wait for it */
+    bool brief;                /* the ticker comes again by itself, and others wait for it */
 } kinds[BATCH_KINDS] = {
     [BATCH_SIGN_UP] = {.repeatable = true},
     [BATCH_JOIN] = {.concert = true, .repeatable = true},
     [BATCH_LEAVE] = {.concert = true, .repeatable = true},
     [BATCH_HOLD] = {.concert = true, .performance = true},
     [BATCH_PAY] = {.concert = true},
-    [BATCH_TICK] = {.concert = true, .repeatable = true, .once = true},
-    [BATCH_EXPIRE] = {.repeatable = true, .once = true},
+    [BATCH_TICK] = {.concert = true, .repeatable = true, .brief = true},
+    [BATCH_EXPIRE] = {.repeatable = true, .brief = true},
 };
 
 bool batch_together(const struct batch_request *a, const struct batch_request *b) {
@@ -88,6 +89,7 @@ static void tell_unknown(struct group *g) {
 /* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits for: each alone.
  * The budget began with the whole group: whoever is run alone after it is over has one try. */
 static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
+    uint64_t budget_ms = kinds[g->request[0]->kind].brief ? BUDGET_BRIEF_MS : BUDGET_MS;
     for (unsigned tried = 1;; tried++) {
         enum err e = attempt(db, g, terms);
         enum db_outcome outcome = db_outcome(db);
@@ -103,7 +105,7 @@ static bool run_together(struct db *db, struct group *g, const struct sale_terms
         } else if (own || (outcome == DB_DONE && e != E_BUSY)) {
             return true;
         }
-        if (tried == TRIES_MAX || kinds[g->request[0]->kind].once || clock_mono_ms() - began_ms > BUDGET_MS) return true;
+        if (tried == TRIES_MAX || clock_mono_ms() - began_ms > budget_ms) return true;
         db_count_retry(db);
         if (outcome != DB_MAY_BE_KEPT && outcome != DB_NOTHING_KEPT) db_back_off(tried);
     }
