@@ -426,6 +426,7 @@ int main(void) {
         {"every fault at every statement within a write has one outcome", every_fault_within_a_write_has_one_outcome},
         {"the audit finds planted damage", the_audit_finds_planted_damage},
         {"the audit finds one let in out of turn", the_audit_finds_one_let_in_out_of_turn},
+        AUDIT_TESTS,
     };
     char why[600];
     unsigned applied, version;

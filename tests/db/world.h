@@ -37,4 +37,19 @@ uint64_t now_ms(void);
 void every_fault_has_one_outcome(void);
 void every_fault_within_a_write_has_one_outcome(void);
 
+/* audit.c: rows of db.c's table. */
+void a_clock_that_steps_back_breaks_nothing(void);
+void a_clock_that_steps_forward_breaks_nothing(void);
+void a_seat_that_passes_on_out_of_order_is_found(void);
+void a_hold_that_ran_out_may_stay_in_its_seat(void);
+void what_an_older_release_wrote_is_proved(void);
+void two_releases_at_once_are_proved(void);
+#define AUDIT_TESTS                                                                                            \
+    {"a clock that steps back by an hour breaks nothing", a_clock_that_steps_back_breaks_nothing},             \
+    {"a clock that steps forward by an hour breaks nothing", a_clock_that_steps_forward_breaks_nothing},       \
+    {"a seat out of order is found, and an event missing", a_seat_that_passes_on_out_of_order_is_found},       \
+    {"a hold that ran out may stay in its seat", a_hold_that_ran_out_may_stay_in_its_seat},                    \
+    {"what an older release wrote is proved", what_an_older_release_wrote_is_proved},                          \
+    {"two releases at once are proved", two_releases_at_once_are_proved}
+
 #endif
