@@ -70,6 +70,12 @@ struct hall *halls_find(const struct halls *halls, struct performance_id id) {
     return low < halls->count && halls->list[low].row.id.v == id.v ? &halls->list[low] : NULL;
 }
 
+bool audit_entry_type(uint64_t number, enum entry_type *type_r) {
+    bool ok = number >= 1 && number <= ENTRY_REFUND + 1;
+    *type_r = ok ? (enum entry_type)(number - 1) : ENTRY_CHARGE;
+    return ok;
+}
+
 bool audit_seats_parse(const char *text, uint64_t count, struct seat_numbers *seats_r) {
     uint64_t last = 0;
     seats_r->count = 0;

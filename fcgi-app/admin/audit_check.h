@@ -47,6 +47,9 @@ struct hall *halls_find(const struct halls *halls, struct performance_id id);
 /* "3,4": ascending, distinct, at least one, at most SEATS_MAX. False for all else, and for what `count` contradicts. */
 bool audit_seats_parse(const char *text, uint64_t count, struct seat_numbers *seats_r) MUST_USE;
 
+/* Of the column's number, whose names have the enum's order. False for what is none, which reads as a CHARGE. */
+bool audit_entry_type(uint64_t number, enum entry_type *type_r) MUST_USE;
+
 /* --- the parts; each tells its checks --- */
 
 /* Reservations one by one, each with its events, payment and entries (audit_reservations.c). Loads the halls. */

@@ -30,6 +30,7 @@ struct stored_entry {
     uint64_t id;
     struct user_id user;
     enum entry_type type;
+    bool type_ok;
     int64_t amount_minor;
     uint64_t balance_after_minor, reservation; /* 0: of none */
 };
@@ -37,11 +38,11 @@ struct stored_entry {
 static struct stored_entry read_entry(const struct db_row *row) {
     struct stored_entry e = {
         .id = db_row_u64(row, 0),
-        .type = (enum entry_type)(db_row_u64(row, 2) - 1), /* the column's names have the enum's order */
         .amount_minor = db_row_i64(row, 3),
         .balance_after_minor = db_row_u64(row, 4),
         .reservation = db_row_u64(row, 5),
     };
+    e.type_ok = audit_entry_type(db_row_u64(row, 2), &e.type);
     memcpy(e.user.v, db_row_text(row, 1, NULL), sizeof e.user.v);
     return e;
 }
@@ -67,7 +68,7 @@ static int compare_user(const void *key, const void *account) {
 static void replay(struct money *m, struct account *a, const struct stored_entry *e) {
     struct user_row *u = &m->sale.users[0];
     bool sign = e->type == ENTRY_PAYMENT ? e->amount_minor <= 0 : e->amount_minor >= 0;
-    if (!sign || (e->type == ENTRY_CHARGE) != (e->reservation == 0))
+    if (!e->type_ok || !sign || (e->type == ENTRY_CHARGE) != (e->reservation == 0))
         check_offend(&m->check, "balance entry %" PRIu64 " is a %s of %" PRId64 " for reservation %" PRIu64, e->id,
                      entry_type_name(e->type), e->amount_minor, e->reservation);
     m->sale.entries_count = 0;

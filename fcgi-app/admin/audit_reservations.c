@@ -149,10 +149,11 @@ static void take_entry(void *ctx, const struct db_row *row) {
         .balance_after_minor = db_row_u64(row, 5),
         .created_at_ms = db_row_u64(row, 6),
     };
-    enum entry_type type = (enum entry_type)(db_row_u64(row, 3) - 1); /* the column's names have the enum's order */
+    enum entry_type type;
+    bool type_ok = audit_entry_type(db_row_u64(row, 3), &type);
     struct life *l = merge(s, db_row_u64(row, 0));
     if (type == ENTRY_REFUND) s->refunds.rows++;
-    if (!l || type == ENTRY_CHARGE)
+    if (!l || !type_ok || type == ENTRY_CHARGE)
         check_offend(&s->orphans, "balance entry %" PRIu64 ", a %s, of reservation %" PRIu64, e.id, entry_type_name(type), db_row_u64(row, 0));
     else
         *(type == ENTRY_PAYMENT ? &l->paid : &l->refunded) = e;
