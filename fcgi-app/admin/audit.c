@@ -1,13 +1,14 @@
-/* The audit: what is stored is replayed through the rules in sale/, which say what each thing that happened had to
- * do; and what they say is held against the rows.
+/* The audit: what is stored is replayed through the rules in sale/, which say what each thing that
+ * happened had to do; and what they say is held against the rows.
  *
- * It judges by order, never by what a clock said: order is that of events, given under the lock of the row they
- * belong to, and of the ids of what one user did, whose own row is locked then. Two times are compared only where one
- * transaction read the clock once (they are equal), or where a rule compared them when it ran (a hold's end with the
- * moment of paying): both as they were read then. So a clock that stepped breaks nothing.
+ * It judges by order, never by what a clock said: order is that of events, given under the lock of
+ * the row they belong to, and of the ids of what one user did, whose own row is locked then. Two
+ * times are compared only where one transaction read the clock once (they are equal), or where a
+ * rule compared them when it ran (a hold's end with the moment of paying): both as they were read
+ * then. So a clock that stepped breaks nothing.
  *
- * All of it streams. Memory is half a byte for each place of a queue, 16 bytes for each seat of a performance, and
- * about a hundred for each performance. */
+ * All of it streams. Memory is half a byte for each place of a queue, 16 bytes for each seat of a
+ * performance, and about a hundred for each performance. */
 #include "admin/audit.h"
 
 #include "admin/audit_check.h"
@@ -19,9 +20,12 @@ static enum err audit_sale(struct audit *a) {
     enum err e = audit_reservations(a, &halls);
     if (!e) e = audit_seats(a, &halls);
     free(halls.list);
-    if (!e) e = check_statement(a, "an idempotency key has its one answer", STMT_AUDIT_KEYS_COUNT, STMT_AUDIT_KEYS);
-    if (!e) e = check_statement(a, "no date without its concert, no concert without its queue", STMT_AUDIT_ORPHANS_COUNT,
-                                STMT_AUDIT_ORPHANS);
+    if (!e)
+        e = check_statement(a, "an idempotency key has its one answer", STMT_AUDIT_KEYS_COUNT,
+                            STMT_AUDIT_KEYS);
+    if (!e)
+        e = check_statement(a, "no date without its concert, no concert without its queue",
+                            STMT_AUDIT_ORPHANS_COUNT, STMT_AUDIT_ORPHANS);
     return e ? e : audit_money(a);
 }
 

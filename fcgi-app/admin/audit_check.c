@@ -25,7 +25,8 @@ static void tell_lines(const struct check *c, FILE *out, const char *name) {
     fprintf(out, "%-4s %-64s %12" PRIu64 " rows\n", c->offending ? "FAIL" : "ok", name, c->rows);
     for (size_t i = 0; i < json_object_array_length(c->shown); i++)
         fprintf(out, "     %s\n", json_object_get_string(json_object_array_get_idx(c->shown, i)));
-    if (c->offending > SHOWN_MAX) fprintf(out, "     and %" PRIu64 " more\n", c->offending - SHOWN_MAX);
+    if (c->offending > SHOWN_MAX)
+        fprintf(out, "     and %" PRIu64 " more\n", c->offending - SHOWN_MAX);
 }
 
 void check_end(struct check *c, struct audit *a, const char *name) {
@@ -46,9 +47,13 @@ void check_end(struct check *c, struct audit *a, const char *name) {
     *c = (struct check){0};
 }
 
-static void take_count(void *ctx, const struct db_row *row) { ((struct check *)ctx)->rows = db_row_u64(row, 0); }
+static void take_count(void *ctx, const struct db_row *row) {
+    ((struct check *)ctx)->rows = db_row_u64(row, 0);
+}
 
-static void take_offending(void *ctx, const struct db_row *row) { check_offend(ctx, "%s", db_row_text(row, 0, NULL)); }
+static void take_offending(void *ctx, const struct db_row *row) {
+    check_offend(ctx, "%s", db_row_text(row, 0, NULL));
+}
 
 enum err check_statement(struct audit *a, const char *name, enum stmt count, enum stmt offending) {
     struct check c = {0};
@@ -82,7 +87,8 @@ bool audit_seats_parse(const char *text, uint64_t count, struct seat_numbers *se
     for (;;) {
         uint64_t n = 0;
         const char *digits = text;
-        while (*text >= '0' && *text <= '9' && text - digits < 10) n = n * 10 + (uint64_t)(*text++ - '0');
+        while (*text >= '0' && *text <= '9' && text - digits < 10)
+            n = n * 10 + (uint64_t)(*text++ - '0');
         if (n <= last || seats_r->count == SEATS_MAX) return false;
         seats_r->number[seats_r->count++] = last = n;
         if (!*text) return seats_r->count == count;

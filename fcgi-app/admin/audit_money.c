@@ -1,8 +1,8 @@
 /* Balances, entry by entry: each moves its user's balance as the rules say, and says what was left.
  *
- * Users are read a stretch at a time, and for each stretch all entries by id, of which the server sends those of its
- * users: so that entries are read where they lie. A look for the entries of each user would jump to and fro among
- * them, and takes three times as long. */
+ * Users are read a stretch at a time, and for each stretch all entries by id, of which the server
+ * sends those of its users: so that entries are read where they lie. A look for the entries of each
+ * user would jump to and fro among them, and takes three times as long. */
 #include "admin/audit_check.h"
 
 #include "base/money.h"
@@ -69,18 +69,21 @@ static void replay(struct money *m, struct account *a, const struct stored_entry
     struct user_row *u = &m->sale.users[0];
     bool sign = e->type == ENTRY_PAYMENT ? e->amount_minor <= 0 : e->amount_minor >= 0;
     if (!e->type_ok || !sign || (e->type == ENTRY_CHARGE) != (e->reservation == 0))
-        check_offend(&m->check, "balance entry %" PRIu64 " is a %s of %" PRId64 " for reservation %" PRIu64, e->id,
-                     entry_type_name(e->type), e->amount_minor, e->reservation);
+        check_offend(&m->check,
+                     "balance entry %" PRIu64 " is a %s of %" PRId64 " for reservation %" PRIu64,
+                     e->id, entry_type_name(e->type), e->amount_minor, e->reservation);
     m->sale.entries_count = 0;
     u->id = e->user;
     u->balance_minor = a->balance_minor;
     enum err refused = sale_book(&m->sale, u, e->type, e->amount_minor, 0);
     if (refused || u->balance_minor != e->balance_after_minor)
         check_offend(&m->check,
-                     "balance entry %" PRIu64 ": %" PRId64 " on %" PRIu64 " leaves %" PRIu64 ", written %" PRIu64 "%s%s", e->id,
-                     e->amount_minor, a->balance_minor, u->balance_minor, e->balance_after_minor, refused ? ": " : "",
-                     refused ? err_name(refused) : "");
-    a->balance_minor = e->balance_after_minor <= BALANCE_MINOR_MAX ? e->balance_after_minor : BALANCE_MINOR_MAX;
+                     "balance entry %" PRIu64 ": %" PRId64 " on %" PRIu64 " leaves %" PRIu64
+                     ", written %" PRIu64 "%s%s",
+                     e->id, e->amount_minor, a->balance_minor, u->balance_minor,
+                     e->balance_after_minor, refused ? ": " : "", refused ? err_name(refused) : "");
+    a->balance_minor =
+        e->balance_after_minor <= BALANCE_MINOR_MAX ? e->balance_after_minor : BALANCE_MINOR_MAX;
 }
 
 static void take_entry(void *ctx, const struct db_row *row) {
@@ -100,7 +103,8 @@ static void compare_balances(struct money *m) {
         const struct account *a = &m->accounts[i];
         if (a->balance_minor == a->stored_minor) continue;
         user_id_text(a->user, text);
-        check_offend(&m->check, "user %s: balance %" PRIu64 ", sum of entries %" PRIu64, text, a->stored_minor, a->balance_minor);
+        check_offend(&m->check, "user %s: balance %" PRIu64 ", sum of entries %" PRIu64, text,
+                     a->stored_minor, a->balance_minor);
     }
 }
 
@@ -113,13 +117,16 @@ enum err audit_money(struct audit *a) {
     (void)sale_add_user(&m.sale);
     for (; !last && !e; first = false) {
         m.count = 0;
-        e = db_run(a->db, STMT_AUDIT_USERS, DB_ARGS(DB_BYTES(from, first ? 0 : sizeof from), DB_U64(STRETCH)), take_user, &m, NULL);
+        e = db_run(a->db, STMT_AUDIT_USERS,
+                   DB_ARGS(DB_BYTES(from, first ? 0 : sizeof from), DB_U64(STRETCH)), take_user, &m,
+                   NULL);
         last = m.count < STRETCH;
         memset(to, 0xff, sizeof to);
         if (!last) memcpy(to, m.accounts[m.count - 1].user.v, sizeof to);
         if (!e)
             e = db_run(a->db, STMT_AUDIT_USERS_ENTRIES,
-                       DB_ARGS(DB_BYTES(from, first ? 0 : sizeof from), DB_BYTES(to, sizeof to)), take_entry, &m, NULL);
+                       DB_ARGS(DB_BYTES(from, first ? 0 : sizeof from), DB_BYTES(to, sizeof to)),
+                       take_entry, &m, NULL);
         compare_balances(&m);
         memcpy(from, to, sizeof from);
     }

@@ -1,7 +1,9 @@
-/* Queues, event by event: each is what the rules of sale/queue.c would have done with the queue as it was then.
+/* Queues, event by event: each is what the rules of sale/queue.c would have done with the queue as
+ * it was then.
  *
- * A place is its own event of joining; the others are queue_event's. Both are read by order, a stretch of places at a
- * time, and merged here: the server need not sort them. Of each place the replay keeps half a byte. */
+ * A place is its own event of joining; the others are queue_event's. Both are read by order, a
+ * stretch of places at a time, and merged here: the server need not sort them. Of each place the
+ * replay keeps half a byte. */
 #include "admin/audit_check.h"
 
 #include <inttypes.h>
@@ -9,11 +11,11 @@
 #include <string.h>
 
 #define STRETCH 16384 /* places read at a time */
-#define FAR 1000000   /* a number so far past the last one is damage alone, for which no memory is taken */
+#define FAR \
+    1000000 /* a number so far past the last one is damage alone, for which no memory is taken */
 
 /* Where a place stands, and how it came there. Fits half a byte. */
 enum stand { NOT_DRAWN, WAITING, ACTIVE, COMPLETED, LEFT_WAITING, LEFT_ACTIVE, EXPIRED, NO_SHOW };
-
 
 /* The columns of AUDIT_JOINS. */
 struct stored_join {
@@ -52,11 +54,12 @@ static void set_stand(struct replay *r, uint64_t n, enum stand stand) {
     *at = (uint8_t)((*at & (n % 2 ? 0x0f : 0xf0)) | (uint8_t)stand << n % 2 * 4);
 }
 
-#define OFFEND(r, format, ...)                                                                                 \
-    check_offend((r)->check, "concert %" PRIu64 " event %" PRIu64 ": " format, (r)->stored.concert.v,           \
-                 (r)->sale.queue.event_seq, __VA_ARGS__)
+#define OFFEND(r, format, ...)                                                 \
+    check_offend((r)->check, "concert %" PRIu64 " event %" PRIu64 ": " format, \
+                 (r)->stored.concert.v, (r)->sale.queue.event_seq, __VA_ARGS__)
 
-/* The place as the replay knows it, for a rule to work on. Its pass is good; `due`: it has run out. */
+/* The place as the replay knows it, for a rule to work on. Its pass is good; `due`: it has run out.
+ */
 static struct place_row *lay_out(struct replay *r, uint64_t number, bool due, bool claimed) {
     struct sale *s = &r->sale;
     enum stand stand = stand_of(r, number);
@@ -112,10 +115,11 @@ static void join(struct replay *r, const struct stored_join *j) {
     s->queue = before;
     s->queue.event_seq++;
     OFFEND(r,
-           "number %" PRIu64 " joined and %s, after %" PRIu64 ", with %" PRIu64 " who wait, %" PRIu64 " of %" PRIu64
-           " in%s%s",
-           j->number, j->active ? "was let in" : "waits", before.tail, before.waiting, before.active, before.max_active,
-           before.paused ? ", paused" : "", before.draining ? ", draining" : "");
+           "number %" PRIu64 " joined and %s, after %" PRIu64 ", with %" PRIu64
+           " who wait, %" PRIu64 " of %" PRIu64 " in%s%s",
+           j->number, j->active ? "was let in" : "waits", before.tail, before.waiting,
+           before.active, before.max_active, before.paused ? ", paused" : "",
+           before.draining ? ", draining" : "");
     if (j->number > s->queue.tail + FAR) return;
     if (j->number > s->queue.tail) s->queue.tail = j->number;
     force(r, j->number, stand_of(r, j->number), j->active ? ACTIVE : WAITING);
@@ -140,7 +144,8 @@ static void admit(struct replay *r, uint64_t number) {
     else if (number != r->front)
         OFFEND(r, "number %" PRIu64 " let in before %" PRIu64, number, r->front);
     else
-        OFFEND(r, "number %" PRIu64 " let in with %" PRIu64 " of %" PRIu64 " in%s", number, before.active, before.max_active,
+        OFFEND(r, "number %" PRIu64 " let in with %" PRIu64 " of %" PRIu64 " in%s", number,
+               before.active, before.max_active,
                before.paused ? ", paused" : ", or before the sale opened");
     if (stand_of(r, number) != NOT_DRAWN) force(r, number, stand_of(r, number), ACTIVE);
 }
@@ -183,9 +188,11 @@ static void take_event(void *ctx, const struct db_row *row) {
     static const char *const names[] = {"ADMIT", "COMPLETE", "LEAVE", "EXPIRE", "NO_SHOW"};
     struct replay *r = ctx;
     struct queue_row *q = &r->sale.queue;
-    uint64_t seq = db_row_u64(row, 0), number = db_row_u64(row, 2), value = db_row_u64(row, 3), at_ms = db_row_u64(row, 4);
+    uint64_t seq = db_row_u64(row, 0), number = db_row_u64(row, 2), value = db_row_u64(row, 3),
+             at_ms = db_row_u64(row, 4);
     const char *kind = db_row_text(row, 1, NULL);
-    for (; r->joins_taken < r->joins_count && r->joins[r->joins_taken].seq < seq; r->joins_taken++) {
+    for (; r->joins_taken < r->joins_count && r->joins[r->joins_taken].seq < seq;
+         r->joins_taken++) {
         const struct stored_join *j = &r->joins[r->joins_taken];
         next_seq(r, j->seq, j->at_ms);
         join(r, j);
@@ -213,23 +220,27 @@ static void take_event(void *ctx, const struct db_row *row) {
 
 static void take_join(void *ctx, const struct db_row *row) {
     struct replay *r = ctx;
-    r->joins[r->joins_count++] = (struct stored_join){
-        .number = db_row_u64(row, 0), .seq = db_row_u64(row, 1), .active = db_row_u64(row, 2) != 0, .at_ms = db_row_u64(row, 3)};
+    r->joins[r->joins_count++] = (struct stored_join){.number = db_row_u64(row, 0),
+                                                      .seq = db_row_u64(row, 1),
+                                                      .active = db_row_u64(row, 2) != 0,
+                                                      .at_ms = db_row_u64(row, 3)};
 }
 
-/* Numbers are drawn in the order of events: a stretch by number is a stretch of events. Where damage makes that
- * untrue, the numbers of events don't follow each other, which is told. */
+/* Numbers are drawn in the order of events: a stretch by number is a stretch of events. Where
+ * damage makes that untrue, the numbers of events don't follow each other, which is told. */
 static enum err replay_events(struct replay *r) {
     uint64_t number = 0, seq = 0;
     for (bool last = false; !last;) {
         r->joins_count = r->joins_taken = 0;
-        enum err e = db_run(r->db, STMT_AUDIT_JOINS, DB_ARGS(DB_U64(r->stored.concert.v), DB_U64(number), DB_U64(STRETCH)),
+        enum err e = db_run(r->db, STMT_AUDIT_JOINS,
+                            DB_ARGS(DB_U64(r->stored.concert.v), DB_U64(number), DB_U64(STRETCH)),
                             take_join, r, NULL);
         last = r->joins_count < STRETCH;
         uint64_t to = last ? UINT64_MAX : r->joins[STRETCH - 1].seq;
         if (!last) number = r->joins[STRETCH - 1].number;
         if (!e && to >= seq)
-            e = db_run(r->db, STMT_AUDIT_EVENTS, DB_ARGS(DB_U64(r->stored.concert.v), DB_U64(seq), DB_U64(to)), take_event, r,
+            e = db_run(r->db, STMT_AUDIT_EVENTS,
+                       DB_ARGS(DB_U64(r->stored.concert.v), DB_U64(seq), DB_U64(to)), take_event, r,
                        NULL);
         if (e) return e;
         for (; r->joins_taken < r->joins_count; r->joins_taken++) {
@@ -245,39 +256,52 @@ static void take_place(void *ctx, const struct db_row *row) {
     static const struct {
         const char *state;
         bool admitted, claimed;
-    } told[] = {{"none", false, false},     {"WAITING", false, false}, {"ACTIVE", true, true}, {"COMPLETED", true, true},
-                {"LEFT", false, false},     {"LEFT", true, true},      {"EXPIRED", true, true}, {"EXPIRED", true, false}};
+    } told[] = {{"none", false, false},    {"WAITING", false, false}, {"ACTIVE", true, true},
+                {"COMPLETED", true, true}, {"LEFT", false, false},    {"LEFT", true, true},
+                {"EXPIRED", true, true},   {"EXPIRED", true, false}};
     struct replay *r = ctx;
     uint64_t number = db_row_u64(row, 0);
     const char *state = db_row_text(row, 1, NULL);
-    bool live = !db_row_null(row, 2), admitted = !db_row_null(row, 3), claimed = !db_row_null(row, 4);
+    bool live = !db_row_null(row, 2), admitted = !db_row_null(row, 3),
+         claimed = !db_row_null(row, 4);
     enum stand stand = stand_of(r, number);
-    bool in = stand == WAITING || stand == ACTIVE, may_claim = stand == ACTIVE || stand == LEFT_ACTIVE;
+    bool in = stand == WAITING || stand == ACTIVE,
+         may_claim = stand == ACTIVE || stand == LEFT_ACTIVE;
     r->check->rows++;
     if (strcmp(state, told[stand].state) != 0)
         OFFEND(r, "number %" PRIu64 " is %s, its events say %s", number, state, told[stand].state);
     else if (in != live)
         OFFEND(r, "number %" PRIu64 " is %s and %slive", number, state, live ? "" : "not ");
     else if (admitted != told[stand].admitted || (claimed != told[stand].claimed && !may_claim))
-        OFFEND(r, "number %" PRIu64 " is %s, and its times of being let in and showing up do not fit", number, state);
+        OFFEND(r,
+               "number %" PRIu64 " is %s, and its times of being let in and showing up do not fit",
+               number, state);
 }
 
 static void compare_queue(struct replay *r) {
     const struct queue_row *q = &r->sale.queue, *row = &r->stored;
-    if (q->event_seq != row->event_seq || q->tail != row->tail || q->waiting != row->waiting || q->active != row->active)
+    if (q->event_seq != row->event_seq || q->tail != row->tail || q->waiting != row->waiting ||
+        q->active != row->active)
         OFFEND(r,
-               "the row says seq %" PRIu64 " tail %" PRIu64 " waiting %" PRIu64 " active %" PRIu64 ", the events tail %" PRIu64
-               " waiting %" PRIu64 " active %" PRIu64,
-               row->event_seq, row->tail, row->waiting, row->active, q->tail, q->waiting, q->active);
-    if (q->max_active != row->max_active || q->paused != row->paused || q->draining != row->draining)
-        OFFEND(r, "the row says cap %" PRIu64 ", paused %d, draining %d, the events %" PRIu64 ", %d, %d", row->max_active,
-               row->paused, row->draining, q->max_active, q->paused, q->draining);
+               "the row says seq %" PRIu64 " tail %" PRIu64 " waiting %" PRIu64 " active %" PRIu64
+               ", the events tail %" PRIu64 " waiting %" PRIu64 " active %" PRIu64,
+               row->event_seq, row->tail, row->waiting, row->active, q->tail, q->waiting,
+               q->active);
+    if (q->max_active != row->max_active || q->paused != row->paused ||
+        q->draining != row->draining)
+        OFFEND(r,
+               "the row says cap %" PRIu64 ", paused %d, draining %d, the events %" PRIu64
+               ", %d, %d",
+               row->max_active, row->paused, row->draining, q->max_active, q->paused, q->draining);
     for (uint64_t n = r->front; n <= row->admitted_through && n <= q->tail; n++)
-        if (stand_of(r, n) == WAITING) OFFEND(r, "number %" PRIu64 " waits at or below admittedThrough %" PRIu64, n, row->admitted_through);
+        if (stand_of(r, n) == WAITING)
+            OFFEND(r, "number %" PRIu64 " waits at or below admittedThrough %" PRIu64, n,
+                   row->admitted_through);
 }
 
 static enum err replay_queue(struct replay *r) {
-    r->sale.queue = (struct queue_row){.concert = r->stored.concert, .sales_open_at_ms = r->stored.sales_open_at_ms};
+    r->sale.queue = (struct queue_row){.concert = r->stored.concert,
+                                       .sales_open_at_ms = r->stored.sales_open_at_ms};
     r->sale.queue_found = true;
     r->front = 1;
     free(r->stands);
@@ -286,7 +310,8 @@ static enum err replay_queue(struct replay *r) {
     enum err e = replay_events(r);
     if (e) return e;
     compare_queue(r);
-    return db_run(r->db, STMT_AUDIT_PLACES, DB_ARGS(DB_U64(r->stored.concert.v)), take_place, r, NULL);
+    return db_run(r->db, STMT_AUDIT_PLACES, DB_ARGS(DB_U64(r->stored.concert.v)), take_place, r,
+                  NULL);
 }
 
 struct queues {

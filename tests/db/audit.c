@@ -1,5 +1,5 @@
-/* The audit: what it proves whatever the clock did, and whichever release wrote the rows; and what it must find. Each
- * test leaves behind what passes. */
+/* The audit: what it proves whatever the clock did, and whichever release wrote the rows; and what
+ * it must find. Each test leaves behind what passes. */
 #include "world.h"
 
 #include "../tap.h"
@@ -20,16 +20,19 @@ static __attribute__((format(printf, 1, 2))) void sql(const char *format, ...) {
     script(text);
 }
 
-/* Numbers what has happened to a performance and bears no number, in the order in which it happened. */
+/* Numbers what has happened to a performance and bears no number, in the order in which it
+ * happened. */
 static void number_events(struct performance_id f) {
     sql("UPDATE reservation_event e JOIN (SELECT n.reservation_id, n.kind, ROW_NUMBER() OVER"
-        "   (ORDER BY n.at_ms, n.reservation_id, n.kind) AS seq FROM reservation_event n JOIN reservation r"
-        "   ON r.reservation_id = n.reservation_id WHERE r.performance_id = %" PRIu64 " AND n.seq IS NULL) o"
+        "   (ORDER BY n.at_ms, n.reservation_id, n.kind) AS seq FROM reservation_event n JOIN "
+        "reservation r"
+        "   ON r.reservation_id = n.reservation_id WHERE r.performance_id = %" PRIu64
+        " AND n.seq IS NULL) o"
         "   ON o.reservation_id = e.reservation_id AND o.kind = e.kind"
         "   JOIN performance f ON f.performance_id = %" PRIu64
         "   SET e.performance_id = f.performance_id, e.seq = f.event_seq + o.seq;"
-        "UPDATE performance SET event_seq = COALESCE((SELECT MAX(seq) FROM reservation_event WHERE performance_id = %" PRIu64
-        "), 0) WHERE performance_id = %" PRIu64,
+        "UPDATE performance SET event_seq = COALESCE((SELECT MAX(seq) FROM reservation_event WHERE "
+        "performance_id = %" PRIu64 "), 0) WHERE performance_id = %" PRIu64,
         f.v, f.v, f.v, f.v);
 }
 
@@ -48,18 +51,22 @@ static void found(const char *damage, const char *undo) {
 /* As if the clock had stepped at `since_ms`: all that was written since then says another time. */
 static void step_clock(uint64_t since_ms, int64_t by_ms) {
     static const char *const columns[][2] = {
-        {"place", "joined_at_ms"},       {"place", "admitted_at_ms"},        {"place", "claimed_at_ms"},
-        {"place", "ended_at_ms"},        {"queue_event", "at_ms"},           {"reservation_event", "at_ms"},
-        {"reservation", "paid_at_ms"},   {"payment", "paid_at_ms"},          {"balance_entry", "created_at_ms"},
+        {"place", "joined_at_ms"},          {"place", "admitted_at_ms"},
+        {"place", "claimed_at_ms"},         {"place", "ended_at_ms"},
+        {"queue_event", "at_ms"},           {"reservation_event", "at_ms"},
+        {"reservation", "paid_at_ms"},      {"payment", "paid_at_ms"},
+        {"balance_entry", "created_at_ms"},
     };
-    sql("UPDATE seat s JOIN reservation r ON r.reservation_id = s.reservation_id AND r.created_at_ms >= %" PRIu64
-        "   SET s.taken_until_ms = s.taken_until_ms + %" PRId64 " WHERE s.taken_until_ms BETWEEN 1 AND 4000000000000;"
-        "UPDATE reservation SET held_until_ms = held_until_ms + %" PRId64 ", sweep_at_ms = sweep_at_ms + %" PRId64
-        ", created_at_ms = created_at_ms + %" PRId64 " WHERE created_at_ms >= %" PRIu64,
+    sql("UPDATE seat s JOIN reservation r ON r.reservation_id = s.reservation_id AND "
+        "r.created_at_ms >= %" PRIu64 "   SET s.taken_until_ms = s.taken_until_ms + %" PRId64
+        " WHERE s.taken_until_ms BETWEEN 1 AND 4000000000000;"
+        "UPDATE reservation SET held_until_ms = held_until_ms + %" PRId64
+        ", sweep_at_ms = sweep_at_ms + %" PRId64 ", created_at_ms = created_at_ms + %" PRId64
+        " WHERE created_at_ms >= %" PRIu64,
         since_ms, by_ms, by_ms, by_ms, by_ms, since_ms);
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        sql("UPDATE %s SET %s = %s + %" PRId64 " WHERE %s >= %" PRIu64, columns[i][0], columns[i][1], columns[i][1], by_ms, columns[i][1],
-            since_ms);
+        sql("UPDATE %s SET %s = %s + %" PRId64 " WHERE %s >= %" PRIu64, columns[i][0],
+            columns[i][1], columns[i][1], by_ms, columns[i][1], since_ms);
 }
 
 struct stage {
@@ -70,7 +77,8 @@ struct stage {
     struct reservation r[4];
 };
 
-/* Two are in, one of whom has paid and stands in line again; one waits in between. The first has a hold of `ttl_ms`. */
+/* Two are in, one of whom has paid and stands in line again; one waits in between. The first has a
+ * hold of `ttl_ms`. */
 static struct stage first_half(uint64_t ttl_ms) {
     struct stage s = {.concert = concert(2)};
     struct conf quick = conf;
@@ -84,7 +92,8 @@ static struct stage first_half(uint64_t ttl_ms) {
     }
     quick.hold_ttl_ms = ttl_ms;
     struct token first = token_of(&s.p[0]), second = token_of(&s.p[1]);
-    CU_ASSERT_EQUAL_FATAL(reservation_hold(db, &quick, &first, s.performance, &one, NULL, &s.r[0], &taken), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        reservation_hold(db, &quick, &first, s.performance, &one, NULL, &s.r[0], &taken), E_OK);
     CU_ASSERT_EQUAL_FATAL(hold(second, s.performance, SEATS(2), &s.r[1]), E_OK);
     CU_ASSERT_EQUAL_FATAL(reservation_pay(db, &s.u[1], &second, s.r[1].id, NULL, &pay), E_OK);
     s.p[3] = join(s.u[1], s.concert);
@@ -114,7 +123,10 @@ void a_clock_that_steps_back_breaks_nothing(void) {
     CU_ASSERT_EQUAL(audit(true), 0);
     /* What is wrong is wrong by order. */
     char swap[300];
-    snprintf(swap, sizeof swap, "UPDATE queue_event SET number = 7 - number WHERE concert_id = %" PRIu64 " AND kind = 'ADMIT'", s.concert.v);
+    snprintf(swap, sizeof swap,
+             "UPDATE queue_event SET number = 7 - number WHERE concert_id = %" PRIu64
+             " AND kind = 'ADMIT'",
+             s.concert.v);
     found(swap, swap);
 }
 
@@ -126,7 +138,8 @@ void a_clock_that_steps_forward_breaks_nothing(void) {
     struct reservation r;
     CU_ASSERT_EQUAL(queue_leave(db, board, &first), E_OK);
     let_in(s.concert);
-    CU_ASSERT_EQUAL(hold(third, s.performance, SEATS(1, 3), &s.r[2]), E_OK); /* over the first one's, which ran out */
+    CU_ASSERT_EQUAL(hold(third, s.performance, SEATS(1, 3), &s.r[2]),
+                    E_OK); /* over the first one's, which ran out */
     CU_ASSERT_EQUAL(reservation_cancel(db, &conf, &s.u[1], s.r[1].id, NULL, &r), E_OK);
     number_events(s.performance);
     CU_ASSERT_EQUAL(audit(true), 0);
@@ -134,22 +147,36 @@ void a_clock_that_steps_forward_breaks_nothing(void) {
     CU_ASSERT_EQUAL(audit(true), 0);
     /* A live hold without its seat: only its events know of it. */
     char lost[300], back[300];
-    snprintf(lost, sizeof lost, "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64 " AND seat_number = 3", s.performance.v);
-    snprintf(back, sizeof back, "UPDATE seat s JOIN reservation r ON r.reservation_id = %" PRIu64 " SET s.reservation_id = r.reservation_id,"
-             " s.taken_until_ms = r.held_until_ms WHERE s.performance_id = %" PRIu64 " AND s.seat_number = 3", s.r[2].id.v, s.performance.v);
+    snprintf(
+        lost, sizeof lost,
+        "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64
+        " AND seat_number = 3",
+        s.performance.v);
+    snprintf(back, sizeof back,
+             "UPDATE seat s JOIN reservation r ON r.reservation_id = %" PRIu64
+             " SET s.reservation_id = r.reservation_id,"
+             " s.taken_until_ms = r.held_until_ms WHERE s.performance_id = %" PRIu64
+             " AND s.seat_number = 3",
+             s.r[2].id.v, s.performance.v);
     found(lost, back);
     /* Taken while the first hold lasted: one instant too early. */
     char early[300], undo[300];
     snprintf(early, sizeof early,
-             "UPDATE reservation r JOIN reservation h ON h.reservation_id = %" PRIu64 " SET h.held_until_ms = r.created_at_ms + 1"
-             " WHERE r.reservation_id = %" PRIu64, s.r[0].id.v, s.r[2].id.v);
-    snprintf(undo, sizeof undo, "UPDATE reservation SET held_until_ms = created_at_ms + 100 WHERE reservation_id = %" PRIu64, s.r[0].id.v);
+             "UPDATE reservation r JOIN reservation h ON h.reservation_id = %" PRIu64
+             " SET h.held_until_ms = r.created_at_ms + 1"
+             " WHERE r.reservation_id = %" PRIu64,
+             s.r[0].id.v, s.r[2].id.v);
+    snprintf(undo, sizeof undo,
+             "UPDATE reservation SET held_until_ms = created_at_ms + 100 WHERE reservation_id = "
+             "%" PRIu64,
+             s.r[0].id.v);
     found(early, undo);
 }
 
 /* --- order --- */
 
-/* One gives a seat back, another takes and pays it: the rows are right in the end whatever the order was. */
+/* One gives a seat back, another takes and pays it: the rows are right in the end whatever the
+ * order was. */
 void a_seat_that_passes_on_out_of_order_is_found(void) {
     struct stage s = {.concert = concert(10)};
     struct payment pay;
@@ -172,38 +199,58 @@ void a_seat_that_passes_on_out_of_order_is_found(void) {
     uint64_t f = s.performance.v;
 
     /* Events 2 and 3 in the other order: the second one held what the first one had. */
-    const char *turn = "UPDATE reservation_event SET seq = IF(seq = %d, 99, seq) WHERE performance_id = %" PRIu64 ";"
-                       "UPDATE reservation_event SET seq = %d WHERE performance_id = %" PRIu64 " AND seq = %d;"
-                       "UPDATE reservation_event SET seq = %d WHERE performance_id = %" PRIu64 " AND seq = 99";
+    const char *turn =
+        "UPDATE reservation_event SET seq = IF(seq = %d, 99, seq) WHERE performance_id = %" PRIu64
+        ";"
+        "UPDATE reservation_event SET seq = %d WHERE performance_id = %" PRIu64 " AND seq = %d;"
+        "UPDATE reservation_event SET seq = %d WHERE performance_id = %" PRIu64 " AND seq = 99";
     snprintf(damage, sizeof damage, turn, 2, f, 2, f, 3, 3, f);
     found(damage, damage);
     /* Events 1 and 2: given back before it was taken. */
     snprintf(damage, sizeof damage, turn, 1, f, 1, f, 2, 2, f);
     found(damage, damage);
 
-    /* A reservation that left no trace but a gap; a last one that left none but the number that was given. */
+    /* A reservation that left no trace but a gap; a last one that left none but the number that was
+     * given. */
     snprintf(damage, sizeof damage,
              "CREATE TABLE gone AS SELECT * FROM reservation WHERE reservation_id = %" PRIu64
-             "; CREATE TABLE gone_events AS SELECT * FROM reservation_event WHERE reservation_id = %" PRIu64
-             "; DELETE FROM reservation WHERE reservation_id = %" PRIu64 "; DELETE FROM reservation_event WHERE reservation_id = %" PRIu64,
+             "; CREATE TABLE gone_events AS SELECT * FROM reservation_event WHERE reservation_id = "
+             "%" PRIu64 "; DELETE FROM reservation WHERE reservation_id = %" PRIu64
+             "; DELETE FROM reservation_event WHERE reservation_id = %" PRIu64,
              s.r[0].id.v, s.r[0].id.v, s.r[0].id.v, s.r[0].id.v);
-    const char *back = "INSERT INTO reservation SELECT * FROM gone; INSERT INTO reservation_event SELECT * FROM gone_events;"
+    const char *back = "INSERT INTO reservation SELECT * FROM gone; INSERT INTO reservation_event "
+                       "SELECT * FROM gone_events;"
                        "DROP TABLE gone; DROP TABLE gone_events";
     found(damage, back);
-    snprintf(damage, sizeof damage, "UPDATE performance SET event_seq = event_seq + 1 WHERE performance_id = %" PRIu64, f);
-    snprintf(undo, sizeof undo, "UPDATE performance SET event_seq = event_seq - 1 WHERE performance_id = %" PRIu64, f);
+    snprintf(damage, sizeof damage,
+             "UPDATE performance SET event_seq = event_seq + 1 WHERE performance_id = %" PRIu64, f);
+    snprintf(undo, sizeof undo,
+             "UPDATE performance SET event_seq = event_seq - 1 WHERE performance_id = %" PRIu64, f);
     found(damage, undo);
 
-    /* Seats that are not what their events say, with rows that are sound by themselves: sold ones are counted, and a
-     * free one that nobody lacks is told by its events alone. */
-    snprintf(damage, sizeof damage, "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64 " AND seat_number = 2", f);
-    snprintf(undo, sizeof undo, "UPDATE seat SET reservation_id = %" PRIu64 ", taken_until_ms = 9223372036854775807 WHERE performance_id = %" PRIu64
-             " AND seat_number = 2", s.r[1].id.v, f);
+    /* Seats that are not what their events say, with rows that are sound by themselves: sold ones
+     * are counted, and a free one that nobody lacks is told by its events alone. */
+    snprintf(
+        damage, sizeof damage,
+        "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64
+        " AND seat_number = 2",
+        f);
+    snprintf(undo, sizeof undo,
+             "UPDATE seat SET reservation_id = %" PRIu64
+             ", taken_until_ms = 9223372036854775807 WHERE performance_id = %" PRIu64
+             " AND seat_number = 2",
+             s.r[1].id.v, f);
     found(damage, undo);
 
     /* An event of another performance; an event twice as old as its reservation. */
-    snprintf(damage, sizeof damage, "UPDATE reservation_event SET at_ms = at_ms - 1 WHERE kind = 'HELD' AND reservation_id = %" PRIu64, s.r[2].id.v);
-    snprintf(undo, sizeof undo, "UPDATE reservation_event SET at_ms = at_ms + 1 WHERE kind = 'HELD' AND reservation_id = %" PRIu64, s.r[2].id.v);
+    snprintf(damage, sizeof damage,
+             "UPDATE reservation_event SET at_ms = at_ms - 1 WHERE kind = 'HELD' AND "
+             "reservation_id = %" PRIu64,
+             s.r[2].id.v);
+    snprintf(undo, sizeof undo,
+             "UPDATE reservation_event SET at_ms = at_ms + 1 WHERE kind = 'HELD' AND "
+             "reservation_id = %" PRIu64,
+             s.r[2].id.v);
     found(damage, undo);
 }
 
@@ -214,15 +261,24 @@ void a_hold_that_ran_out_may_stay_in_its_seat(void) {
     clock_sleep_ms(30);
     CU_ASSERT_EQUAL(db_run(db, STMT_HOLDS_EXPIRE, DB_ARGS(DB_U64(100)), NULL, NULL, NULL), E_OK);
     number_events(s.performance);
-    sql("UPDATE seat s JOIN reservation r ON r.reservation_id = %" PRIu64 " SET s.reservation_id = r.reservation_id, s.taken_until_ms = r.held_until_ms"
-        " WHERE s.performance_id = %" PRIu64 " AND s.seat_number = 1", s.r[0].id.v, s.performance.v);
+    sql("UPDATE seat s JOIN reservation r ON r.reservation_id = %" PRIu64
+        " SET s.reservation_id = r.reservation_id, s.taken_until_ms = r.held_until_ms"
+        " WHERE s.performance_id = %" PRIu64 " AND s.seat_number = 1",
+        s.r[0].id.v, s.performance.v);
     CU_ASSERT_EQUAL(audit(true), 0);
-    snprintf(damage, sizeof damage, "UPDATE seat SET taken_until_ms = taken_until_ms + 1 WHERE performance_id = %" PRIu64 " AND seat_number = 1", s.performance.v);
-    snprintf(undo, sizeof undo, "UPDATE seat SET taken_until_ms = taken_until_ms - 1 WHERE performance_id = %" PRIu64 " AND seat_number = 1", s.performance.v);
+    snprintf(damage, sizeof damage,
+             "UPDATE seat SET taken_until_ms = taken_until_ms + 1 WHERE performance_id = %" PRIu64
+             " AND seat_number = 1",
+             s.performance.v);
+    snprintf(undo, sizeof undo,
+             "UPDATE seat SET taken_until_ms = taken_until_ms - 1 WHERE performance_id = %" PRIu64
+             " AND seat_number = 1",
+             s.performance.v);
     found(damage, undo);
 }
 
-/* What only the order of a seat's events tells: each reservation by itself, and all rows in the end, would be right. */
+/* What only the order of a seat's events tells: each reservation by itself, and all rows in the
+ * end, would be right. */
 void a_seat_taken_too_early_is_found(void) {
     struct stage s = first_half(20);
     struct token first = token_of(&s.p[0]);
@@ -236,25 +292,34 @@ void a_seat_taken_too_early_is_found(void) {
     uint64_t lapsed = s.r[0].id.v, taken = s.r[2].id.v;
     /* One instant before the other hold ended. */
     snprintf(damage, sizeof damage,
-             "UPDATE reservation r JOIN reservation h ON h.reservation_id = %" PRIu64 " SET h.held_until_ms = r.created_at_ms + 1"
-             " WHERE r.reservation_id = %" PRIu64, lapsed, taken);
-    snprintf(undo, sizeof undo, "UPDATE reservation SET held_until_ms = created_at_ms + 20 WHERE reservation_id = %" PRIu64, lapsed);
+             "UPDATE reservation r JOIN reservation h ON h.reservation_id = %" PRIu64
+             " SET h.held_until_ms = r.created_at_ms + 1"
+             " WHERE r.reservation_id = %" PRIu64,
+             lapsed, taken);
+    snprintf(
+        undo, sizeof undo,
+        "UPDATE reservation SET held_until_ms = created_at_ms + 20 WHERE reservation_id = %" PRIu64,
+        lapsed);
     found(damage, undo);
     /* Given back by one whose seat it was no more. */
     snprintf(damage, sizeof damage,
-             "CREATE TABLE gone AS SELECT * FROM reservation_event WHERE reservation_id = %" PRIu64 ";"
+             "CREATE TABLE gone AS SELECT * FROM reservation_event WHERE reservation_id = %" PRIu64
+             ";"
              "UPDATE reservation SET status = 'RELEASED' WHERE reservation_id = %" PRIu64 ";"
              "UPDATE reservation_event e JOIN reservation r ON r.reservation_id = e.reservation_id"
-             "   SET e.kind = 'RELEASED', e.at_ms = r.held_until_ms - 1 WHERE r.reservation_id = %" PRIu64 " AND e.kind = 'EXPIRED'",
+             "   SET e.kind = 'RELEASED', e.at_ms = r.held_until_ms - 1 WHERE r.reservation_id = "
+             "%" PRIu64 " AND e.kind = 'EXPIRED'",
              lapsed, lapsed, lapsed);
     snprintf(undo, sizeof undo,
              "UPDATE reservation SET status = 'EXPIRED' WHERE reservation_id = %" PRIu64 ";"
-             "DELETE FROM reservation_event WHERE reservation_id = %" PRIu64 "; INSERT INTO reservation_event SELECT * FROM gone; DROP TABLE gone",
+             "DELETE FROM reservation_event WHERE reservation_id = %" PRIu64
+             "; INSERT INTO reservation_event SELECT * FROM gone; DROP TABLE gone",
              lapsed, lapsed);
     found(damage, undo);
 }
 
-/* Marked as run out, it is free for others, also when the clock has stepped back to before its end. */
+/* Marked as run out, it is free for others, also when the clock has stepped back to before its end.
+ */
 void a_hold_that_was_marked_is_free_after_a_step_back(void) {
     struct stage s = first_half(20);
     struct token first = token_of(&s.p[0]);
@@ -274,7 +339,8 @@ static void swap_events(struct concert_id c, uint64_t seq) {
     char swap[600];
     snprintf(swap, sizeof swap,
              "UPDATE queue_event SET seq = 99 WHERE concert_id = %" PRIu64 " AND seq = %" PRIu64 ";"
-             "UPDATE queue_event SET seq = %" PRIu64 " WHERE concert_id = %" PRIu64 " AND seq = %" PRIu64 ";"
+             "UPDATE queue_event SET seq = %" PRIu64 " WHERE concert_id = %" PRIu64
+             " AND seq = %" PRIu64 ";"
              "UPDATE queue_event SET seq = %" PRIu64 " WHERE concert_id = %" PRIu64 " AND seq = 99",
              c.v, seq, seq, c.v, seq + 1, seq + 1, c.v);
     found(swap, swap);
@@ -286,10 +352,10 @@ void one_let_in_past_the_cap_or_a_pause_is_found(void) {
     struct place p[3];
     for (int i = 0; i < 3; i++) p[i] = join(user("c"), c); /* 2, 3, 4 */
     struct token first = token_of(&p[0]), second = token_of(&p[1]);
-    CU_ASSERT_EQUAL(queue_leave(db, board, &first), E_OK); /* 5 */
-    let_in(c);                                             /* 6 */
-    CU_ASSERT_EQUAL(queue_command(db, c, "PAUSE", 0), E_OK); /* 7 */
-    CU_ASSERT_EQUAL(queue_leave(db, board, &second), E_OK);  /* 8 */
+    CU_ASSERT_EQUAL(queue_leave(db, board, &first), E_OK);    /* 5 */
+    let_in(c);                                                /* 6 */
+    CU_ASSERT_EQUAL(queue_command(db, c, "PAUSE", 0), E_OK);  /* 7 */
+    CU_ASSERT_EQUAL(queue_leave(db, board, &second), E_OK);   /* 8 */
     CU_ASSERT_EQUAL(queue_command(db, c, "RESUME", 0), E_OK); /* 9 */
     let_in(c);                                                /* 10 */
     CU_ASSERT_EQUAL(audit(true), 0);
@@ -299,20 +365,50 @@ void one_let_in_past_the_cap_or_a_pause_is_found(void) {
 
 /* --- any damage --- */
 
-/* Whatever a column says, the audit comes to its end, and says so or not; it must never break by it. */
+/* Whatever a column says, the audit comes to its end, and says so or not; it must never break by
+ * it. */
 void no_damage_breaks_the_audit(void) {
     static const char *const where[][2] = {
-        {"queue", "tail"},         {"queue", "waiting"},       {"queue", "active"},         {"queue", "admitted_through"},
-        {"queue", "event_seq"},    {"place", "state"},         {"place", "join_seq"},       {"place", "joined_active"},
-        {"place", "number"},       {"place", "joined_at_ms"},  {"queue_event", "kind"},     {"queue_event", "number"},
-        {"queue_event", "value"},  {"queue_event", "seq"},     {"performance", "price_minor"}, {"performance", "event_seq"},
+        {"queue", "tail"},
+        {"queue", "waiting"},
+        {"queue", "active"},
+        {"queue", "admitted_through"},
+        {"queue", "event_seq"},
+        {"place", "state"},
+        {"place", "join_seq"},
+        {"place", "joined_active"},
+        {"place", "number"},
+        {"place", "joined_at_ms"},
+        {"queue_event", "kind"},
+        {"queue_event", "number"},
+        {"queue_event", "value"},
+        {"queue_event", "seq"},
+        {"performance", "price_minor"},
+        {"performance", "event_seq"},
         {"performance", "concert_id"},
-        {"seat", "reservation_id"},   {"seat", "taken_until_ms"}, {"user", "balance_minor"},
-        {"reservation", "seat_numbers"}, {"reservation", "seat_count"}, {"reservation", "amount_minor"}, {"reservation", "status"},
-        {"reservation", "held_until_ms"}, {"reservation", "created_at_ms"}, {"reservation", "performance_id"}, {"reservation", "concert_id"},
-        {"reservation", "place_number"}, {"reservation_event", "kind"}, {"reservation_event", "seq"}, {"reservation_event", "performance_id"},
-        {"reservation_event", "at_ms"}, {"payment", "balance_minor"}, {"payment", "amount_minor"}, {"payment", "reservation_id"},
-        {"balance_entry", "amount_minor"}, {"balance_entry", "balance_after_minor"}, {"balance_entry", "type"}, {"balance_entry", "reservation_id"},
+        {"seat", "reservation_id"},
+        {"seat", "taken_until_ms"},
+        {"user", "balance_minor"},
+        {"reservation", "seat_numbers"},
+        {"reservation", "seat_count"},
+        {"reservation", "amount_minor"},
+        {"reservation", "status"},
+        {"reservation", "held_until_ms"},
+        {"reservation", "created_at_ms"},
+        {"reservation", "performance_id"},
+        {"reservation", "concert_id"},
+        {"reservation", "place_number"},
+        {"reservation_event", "kind"},
+        {"reservation_event", "seq"},
+        {"reservation_event", "performance_id"},
+        {"reservation_event", "at_ms"},
+        {"payment", "balance_minor"},
+        {"payment", "amount_minor"},
+        {"payment", "reservation_id"},
+        {"balance_entry", "amount_minor"},
+        {"balance_entry", "balance_after_minor"},
+        {"balance_entry", "type"},
+        {"balance_entry", "reservation_id"},
     };
     static const char *const what[] = {"0", "1", "2", "3", "4000000000", "9000000000000000000"};
     unsigned told = 0, tried = 0;
@@ -320,7 +416,8 @@ void no_damage_breaks_the_audit(void) {
         for (size_t k = 0; k < sizeof what / sizeof *what; k++) {
             const char *table = where[i][0];
             sql("CREATE TABLE gone AS SELECT * FROM %s", table);
-            sql("UPDATE IGNORE %s SET %s = %s ORDER BY MD5(CONCAT_WS(',', %s, %zu)) LIMIT 2", table, where[i][1], what[k], where[i][1], i + k);
+            sql("UPDATE IGNORE %s SET %s = %s ORDER BY MD5(CONCAT_WS(',', %s, %zu)) LIMIT 2", table,
+                where[i][1], what[k], where[i][1], i + k);
             int status = audit(false);
             CU_ASSERT(status == 0 || status == 1);
             told += status == 1;
@@ -344,32 +441,38 @@ static void old_join(const struct cred *c, struct concert_id in) {
     char hex[33];
     hex_of(c, hex);
     sql("SET @access = (SELECT access_hash FROM user WHERE user_id = UNHEX('%s'));"
-        "CALL queue_join(UNHEX('%s'), @access, %" PRIu64 ", 600000, 1000000, NULL, NULL)", hex, hex, in.v);
+        "CALL queue_join(UNHEX('%s'), @access, %" PRIu64 ", 600000, 1000000, NULL, NULL)",
+        hex, hex, in.v);
 }
 
-static void old_hold(const struct cred *c, struct concert_id in, uint64_t number, struct performance_id f, const char *seats, unsigned count,
-                     unsigned ttl_ms) {
+static void old_hold(const struct cred *c, struct concert_id in, uint64_t number,
+                     struct performance_id f, const char *seats, unsigned count, unsigned ttl_ms) {
     char hex[33];
     hex_of(c, hex);
-    sql("CALL reservation_hold(UNHEX('%s'), %" PRIu64 ", %" PRIu64 ", %" PRIu64 ", '%s', %u, 4, %u, 600000, NULL, NULL);"
-        "SET @held = (SELECT MAX(reservation_id) FROM reservation)", hex, in.v, number, f.v, seats, count, ttl_ms);
+    sql("CALL reservation_hold(UNHEX('%s'), %" PRIu64 ", %" PRIu64 ", %" PRIu64
+        ", '%s', %u, 4, %u, 600000, NULL, NULL);"
+        "SET @held = (SELECT MAX(reservation_id) FROM reservation)",
+        hex, in.v, number, f.v, seats, count, ttl_ms);
 }
 
 static void old_pay(const struct cred *c, struct concert_id in, uint64_t number) {
     char hex[33];
     hex_of(c, hex);
     sql("SET @access = (SELECT access_hash FROM user WHERE user_id = UNHEX('%s'));"
-        "CALL reservation_pay(UNHEX('%s'), @access, %" PRIu64 ", %" PRIu64 ", @held, NULL, NULL)", hex, hex, in.v, number);
+        "CALL reservation_pay(UNHEX('%s'), @access, %" PRIu64 ", %" PRIu64 ", @held, NULL, NULL)",
+        hex, hex, in.v, number);
 }
 
 static void old_end(const struct cred *c, const char *procedure, const char *more) {
     char hex[33];
     hex_of(c, hex);
     sql("SET @access = (SELECT access_hash FROM user WHERE user_id = UNHEX('%s'));"
-        "CALL %s(UNHEX('%s'), @access, @held%s)", hex, procedure, hex, more);
+        "CALL %s(UNHEX('%s'), @access, @held%s)",
+        hex, procedure, hex, more);
 }
 
-/* All that release 1.0 does: joins, ticks, leavings, holds that end in every way, payments, a refund. */
+/* All that release 1.0 does: joins, ticks, leavings, holds that end in every way, payments, a
+ * refund. */
 static void old_sale(struct stage *s) {
     char hex[33];
     s->concert = concert(2);
@@ -387,7 +490,9 @@ static void old_sale(struct stage *s) {
     old_hold(&s->u[1], s->concert, 2, s->performance, "1,3", 2, 60000);
     old_pay(&s->u[1], s->concert, 2);
     sql("CALL queue_tick(%" PRIu64 ", 60000, 100)", s->concert.v);
-    sql("UPDATE place SET claimed_at_ms = admitted_at_ms WHERE concert_id = %" PRIu64 " AND number = 3", s->concert.v);
+    sql("UPDATE place SET claimed_at_ms = admitted_at_ms WHERE concert_id = %" PRIu64
+        " AND number = 3",
+        s->concert.v);
     old_hold(&s->u[2], s->concert, 3, s->performance, "4", 1, 1);
     clock_sleep_ms(5);
     old_hold(&s->u[3], s->concert, 4, s->performance, "4,5", 2, 60000); /* over one that ran out */
@@ -404,15 +509,22 @@ void what_an_older_release_wrote_is_proved(void) {
     char damage[300], undo[300];
     old_sale(&s);
     CU_ASSERT_EQUAL(audit(true), 0);
-    snprintf(damage, sizeof damage, "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64 " AND seat_number = 3", s.performance.v);
+    snprintf(
+        damage, sizeof damage,
+        "UPDATE seat SET reservation_id = NULL, taken_until_ms = 0 WHERE performance_id = %" PRIu64
+        " AND seat_number = 3",
+        s.performance.v);
     snprintf(undo, sizeof undo,
-             "UPDATE seat SET reservation_id = (SELECT reservation_id FROM reservation WHERE performance_id = %" PRIu64
-             " AND status = 'PAID'), taken_until_ms = 9223372036854775807 WHERE performance_id = %" PRIu64 " AND seat_number = 3",
+             "UPDATE seat SET reservation_id = (SELECT reservation_id FROM reservation WHERE "
+             "performance_id = %" PRIu64 " AND status = 'PAID'), taken_until_ms = "
+                                         "9223372036854775807 WHERE performance_id = %" PRIu64
+             " AND seat_number = 3",
              s.performance.v, s.performance.v);
     found(damage, undo);
 }
 
-/* Workers of two releases at once, while one replaces the other: what has no number stands between what has one. */
+/* Workers of two releases at once, while one replaces the other: what has no number stands between
+ * what has one. */
 void two_releases_at_once_are_proved(void) {
     struct stage s = {0};
     struct reservation r;
@@ -421,10 +533,12 @@ void two_releases_at_once_are_proved(void) {
     CU_ASSERT_EQUAL_FATAL(hold(t, s.performance, SEATS(2, 4), &r), E_OK);
     CU_ASSERT_EQUAL_FATAL(reservation_release(db, &s.u[3], r.id), E_OK);
     sql("SET @n = (SELECT event_seq FROM performance WHERE performance_id = %" PRIu64 ");"
-        "UPDATE reservation_event SET performance_id = %" PRIu64 ", seq = @n + IF(kind = 'HELD', 1, 2)"
+        "UPDATE reservation_event SET performance_id = %" PRIu64
+        ", seq = @n + IF(kind = 'HELD', 1, 2)"
         " WHERE reservation_id = %" PRIu64 " AND seq IS NULL;"
-        "UPDATE performance SET event_seq = (SELECT MAX(seq) FROM reservation_event WHERE performance_id = %" PRIu64
-        ") WHERE performance_id = %" PRIu64, s.performance.v, s.performance.v, r.id.v, s.performance.v, s.performance.v);
+        "UPDATE performance SET event_seq = (SELECT MAX(seq) FROM reservation_event WHERE "
+        "performance_id = %" PRIu64 ") WHERE performance_id = %" PRIu64,
+        s.performance.v, s.performance.v, r.id.v, s.performance.v, s.performance.v);
     CU_ASSERT_EQUAL(audit(true), 0);
     /* A worker of the old release comes by once more. */
     old_hold(&s.u[3], s.concert, 5, s.performance, "2,4", 2, 60000);
@@ -435,10 +549,16 @@ void two_releases_at_once_are_proved(void) {
     struct reservation last;
     char id[40], why[200];
     CU_ASSERT(db_script_value(db, "SELECT @held", id, sizeof id, why, sizeof why));
-    CU_ASSERT_EQUAL(reservation_cancel(db, &conf, &s.u[3], (struct reservation_id){ids_parse_u64(id, strlen(id))}, NULL, &last), E_OK);
-    sql("UPDATE performance SET event_seq = event_seq + 1 WHERE performance_id = %" PRIu64 " AND EXISTS"
-        " (SELECT 1 FROM reservation_event WHERE reservation_id = %s AND kind = 'CANCELLED' AND seq IS NULL);"
-        "UPDATE reservation_event SET performance_id = %" PRIu64 ", seq = (SELECT event_seq FROM performance WHERE performance_id = %" PRIu64
+    CU_ASSERT_EQUAL(reservation_cancel(db, &conf, &s.u[3],
+                                       (struct reservation_id){ids_parse_u64(id, strlen(id))}, NULL,
+                                       &last),
+                    E_OK);
+    sql("UPDATE performance SET event_seq = event_seq + 1 WHERE performance_id = %" PRIu64
+        " AND EXISTS"
+        " (SELECT 1 FROM reservation_event WHERE reservation_id = %s AND kind = 'CANCELLED' AND "
+        "seq IS NULL);"
+        "UPDATE reservation_event SET performance_id = %" PRIu64
+        ", seq = (SELECT event_seq FROM performance WHERE performance_id = %" PRIu64
         ") WHERE reservation_id = %s AND kind = 'CANCELLED' AND seq IS NULL",
         s.performance.v, id, s.performance.v, s.performance.v, id);
     CU_ASSERT_EQUAL(audit(true), 0);
