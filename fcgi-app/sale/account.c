@@ -8,9 +8,10 @@ enum err sale_credentials(const struct sale *s, const struct cred *cred) {
     return u && hash_equal(u->access_hash, cred->access_hash) ? E_OK : E_CREDENTIALS_INVALID;
 }
 
-/* Moves a balance, and writes down why. */
-static void book(struct sale *s, struct user_row *u, enum entry_type type, int64_t amount_minor, size_t reservation) {
-    assert(amount_minor >= 0 || u->balance_minor >= (uint64_t)-amount_minor);
+enum err sale_book(struct sale *s, struct user_row *u, enum entry_type type, int64_t amount_minor, size_t reservation) {
+    assert(u->balance_minor <= BALANCE_MINOR_MAX);
+    if (amount_minor < 0 && u->balance_minor < -(uint64_t)amount_minor) return E_INSUFFICIENT_BALANCE;
+    if (amount_minor > 0 && (uint64_t)amount_minor > BALANCE_MINOR_MAX - u->balance_minor) return E_BALANCE_LIMIT_EXCEEDED;
     u->balance_minor += (uint64_t)amount_minor;
     u->change = CHANGED;
     assert(u->balance_minor <= BALANCE_MINOR_MAX);
@@ -20,6 +21,7 @@ static void book(struct sale *s, struct user_row *u, enum entry_type type, int64
                             .amount_minor = amount_minor,
                             .balance_after_minor = u->balance_minor,
                             .reservation = reservation};
+    return E_OK;
 }
 
 static enum err payable(const struct sale *s, const struct reservation_row *r) {
@@ -41,8 +43,7 @@ enum err sale_pay(struct sale *s, const struct sale_terms *terms, struct concert
     if (r && r->concert.v != concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
     if (e || (e = payable(s, r))) return e;
     *o_r = (struct pay_outcome){sale_index(s, r), u->balance_minor, r->amount_minor};
-    if (u->balance_minor < r->amount_minor) return E_INSUFFICIENT_BALANCE;
-    book(s, u, ENTRY_PAYMENT, -(int64_t)r->amount_minor, o_r->reservation);
+    if ((e = sale_book(s, u, ENTRY_PAYMENT, -(int64_t)r->amount_minor, o_r->reservation))) return e;
     sale_own(s, r);
     struct payment_row *payment = sale_add_payment(s);
     *payment = (struct payment_row){.reservation = o_r->reservation, .balance_minor = u->balance_minor};
@@ -64,17 +65,17 @@ enum err sale_cancel(struct sale *s, const struct sale_terms *terms, struct user
         if (e) return e;
     }
     if (s->now_ms + terms->cancel_cutoff_ms > f->starts_at_ms) return E_CANCEL_TOO_LATE;
-    if (paid && u->balance_minor + r->amount_minor > BALANCE_MINOR_MAX) return E_BALANCE_LIMIT_EXCEEDED;
+    enum err e = paid ? sale_book(s, u, ENTRY_REFUND, (int64_t)r->amount_minor, sale_index(s, r)) : E_OK;
+    if (e) return e;
     sale_give_back(s, r, RESERVATION_CANCELLED);
-    if (paid) book(s, u, ENTRY_REFUND, (int64_t)r->amount_minor, sale_index(s, r));
     return E_OK;
 }
 
 enum err sale_charge(struct sale *s, struct user_id user, uint64_t amount_minor, uint64_t *balance_minor_r) {
     struct user_row *u = sale_user(s, user);
     assert(u); /* proven before */
-    if (u->balance_minor + amount_minor > BALANCE_MINOR_MAX) return E_BALANCE_LIMIT_EXCEEDED;
-    book(s, u, ENTRY_CHARGE, (int64_t)amount_minor, 0);
-    *balance_minor_r = u->balance_minor;
-    return E_OK;
+    assert(amount_minor <= INT64_MAX);
+    enum err e = sale_book(s, u, ENTRY_CHARGE, (int64_t)amount_minor, 0);
+    if (!e) *balance_minor_r = u->balance_minor;
+    return e;
 }

@@ -226,6 +226,11 @@ void sale_give_back(struct sale *s, struct reservation_row *r, enum reservation_
 
 /* --- money (account.c) --- */
 
+/* Moves a balance, and writes down why: the one place where one changes. Errors: INSUFFICIENT_BALANCE,
+ * BALANCE_LIMIT_EXCEEDED; nothing has changed then. */
+enum err sale_book(struct sale *s, struct user_row *u, enum entry_type type, int64_t amount_minor,
+                   size_t reservation) MUST_USE;
+
 struct pay_outcome {
     size_t reservation; /* index */
     uint64_t balance_minor, amount_minor; /* also with INSUFFICIENT_BALANCE */

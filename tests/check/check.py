@@ -320,7 +320,7 @@ def a_database_that_is_talked_to_in_the_open():
 
 @damage
 def a_schema_that_is_older_newer_or_not_whole():
-    with undone("DELETE FROM schema_migration WHERE version = 2", "INSERT INTO schema_migration VALUES (2, 0)"):
+    with undone("DELETE FROM schema_migration WHERE version = 4", "INSERT INTO schema_migration VALUES (4, 0)"):
         found(check(), {"database schema": "wrong"}, "1 of", "boxofficectl migrate")
     with undone("INSERT INTO schema_migration VALUES (99, 0)", "DELETE FROM schema_migration WHERE version = 99"):
         found(check(), {"database schema": "wrong"}, "99", "newer")
@@ -333,11 +333,11 @@ def a_schema_that_is_older_newer_or_not_whole():
 @damage
 def a_procedure_that_is_gone():
     try:
-        sql("DROP PROCEDURE account_charge")
-        found(check(), {"database schema": "wrong"}, "account_charge")
+        sql("DROP PROCEDURE concert_add")
+        found(check(), {"database schema": "wrong"}, "concert_add")
     finally:
-        with open(os.path.join(stack.TOP_SRCDIR, "sql", "tables", "002_procedures.sql"), encoding="utf-8") as f:
-            procedure = re.search(r"^CREATE PROCEDURE IF NOT EXISTS account_charge.*?^END;", f.read(), re.M | re.S).group(0)
+        with open(os.path.join(stack.TOP_SRCDIR, "sql", "current", "operator.sql"), encoding="utf-8") as f:
+            procedure = re.search(r"^CREATE PROCEDURE concert_add.*?^END;", f.read(), re.M | re.S).group(0)
         subprocess.run(["mariadb", "--no-defaults", "--user=root", "--socket=" + box.setting("database_socket"), "--database=boxoffice"],
                        input=f"DELIMITER //\n{procedure}\n//\n", text=True, check=True, capture_output=True, timeout=30)
 

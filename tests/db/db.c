@@ -34,6 +34,7 @@ static void migrating_twice_and_at_once_is_safe(void) {
     script("CREATE DATABASE boxoffice_twice");
     strcpy(other.database_name, "boxoffice_twice");
     unsigned applied, version;
+    static unsigned known[MIGRATIONS_MAX];
     char why[600];
     pid_t pid[3];
     for (int i = 0; i < 3; i++)
@@ -46,7 +47,7 @@ static void migrating_twice_and_at_once_is_safe(void) {
     CU_ASSERT(migrate(&other, &applied, &version, why, sizeof why) && applied == 0 && version >= 2);
     /* Died after a migration's statements and before its row: it is run again. */
     script("DELETE FROM boxoffice_twice.schema_migration WHERE version > 0");
-    CU_ASSERT(migrate(&other, &applied, &version, why, sizeof why) && applied == version);
+    CU_ASSERT(migrate(&other, &applied, &version, why, sizeof why) && applied == migrations_in(other.sql_dir, known));
     script("DROP DATABASE boxoffice_twice");
     db = own;
     db_free(root);
@@ -407,6 +408,7 @@ int main(int argc, char **argv) {
         {"names, keys and bodies stay as they are, byte for byte", names_keys_and_bodies_stay_as_they_are},
         {"the audit finds planted damage", the_audit_finds_planted_damage},
         {"the audit finds one let in out of turn", the_audit_finds_one_let_in_out_of_turn},
+        AUDIT_TESTS,
     };
     char why[600];
     unsigned applied, version;

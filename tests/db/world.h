@@ -62,4 +62,27 @@ void a_database_that_stays_away_is_told_as_such(void);
 /* values.c */
 void names_keys_and_bodies_stay_as_they_are(void);
 
+/* audit.c: rows of db.c's table. */
+void a_clock_that_steps_back_breaks_nothing(void);
+void a_clock_that_steps_forward_breaks_nothing(void);
+void a_seat_that_passes_on_out_of_order_is_found(void);
+void a_hold_that_ran_out_may_stay_in_its_seat(void);
+void a_seat_taken_too_early_is_found(void);
+void a_hold_that_was_marked_is_free_after_a_step_back(void);
+void one_let_in_past_the_cap_or_a_pause_is_found(void);
+void no_damage_breaks_the_audit(void);
+void what_an_older_release_wrote_is_proved(void);
+void two_releases_at_once_are_proved(void);
+#define AUDIT_TESTS                                                                                            \
+    {"a clock that steps back by an hour breaks nothing", a_clock_that_steps_back_breaks_nothing},             \
+    {"a clock that steps forward by an hour breaks nothing", a_clock_that_steps_forward_breaks_nothing},       \
+    {"a seat out of order is found, and an event missing", a_seat_that_passes_on_out_of_order_is_found},       \
+    {"a hold that ran out may stay in its seat", a_hold_that_ran_out_may_stay_in_its_seat},                    \
+    {"what an older release wrote is proved", what_an_older_release_wrote_is_proved},                          \
+    {"a seat taken too early is found", a_seat_taken_too_early_is_found},                                      \
+    {"a hold that was marked is free, the clock back", a_hold_that_was_marked_is_free_after_a_step_back},      \
+    {"one let in past the cap or a pause is found", one_let_in_past_the_cap_or_a_pause_is_found},              \
+    {"two releases at once are proved", two_releases_at_once_are_proved},                                      \
+    {"no damage breaks the audit", no_damage_breaks_the_audit}
+
 #endif
