@@ -244,7 +244,8 @@ static void a_dead_noter_is_taken_over_from(void) {
     CU_ASSERT(clock_mono_ms() - began_ms < 1000);
     CU_ASSERT(board_pass(board, C1, other, &pass) && pass.stage == BOARD_PASS_LEFT);
     CU_ASSERT_FALSE(board_pass(board, C1, 1, &pass));
-    board_pass_note(board, C1, 1, &(struct board_pass){.stage = BOARD_PASS_CLAIMED, .ends_at_ms = 9});
+    board_pass_note(board, C1, 1,
+                    &(struct board_pass){.stage = BOARD_PASS_CLAIMED, .ends_at_ms = 9});
     CU_ASSERT(board_pass(board, C1, 1, &pass) && pass.ends_at_ms == 9);
     CU_ASSERT_EQUAL((uint32_t)GET(bucket->lock), 0);
     board_destroy(board);
