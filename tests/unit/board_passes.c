@@ -143,8 +143,9 @@ static void a_million_passes_are_kept(void) {
     board_destroy(board);
 }
 
-/* Many note the passes of one bucket, whose fields follow from the number and an end that grows; one
- * after the other is killed. No pass is ever seen that nobody noted, and whoever lives goes on. */
+/* Many note the passes of one bucket, whose fields follow from the number and an end that grows;
+ * one after the other is killed. No pass is ever seen that nobody noted, and whoever lives goes
+ * on. */
 enum { NUMBERS = 20, NOTERS = 3 };
 static struct board_pass made(uint64_t number, uint64_t end) {
     return (struct board_pass){BOARD_PASS_CLAIMED, end, number * 3, number * 5, end};
@@ -223,7 +224,8 @@ static void a_stopped_noter_stops_nobody(void) {
     board_destroy(board);
 }
 
-/* One who was killed in the middle of an entry: that one is forgotten, the others are as they were. */
+/* One who was killed in the middle of an entry: that one is forgotten, the others are as they
+ * were. */
 static void a_dead_noter_is_taken_over_from(void) {
     struct board *board = board_create(1);
     struct pass_bucket *bucket = &board->pass[hash_place(1, 1) % PASS_BUCKETS];
