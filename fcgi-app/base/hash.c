@@ -1,4 +1,5 @@
-/* Eight bytes a step; each step is a bijection of what came before, so that no difference is lost on the way. */
+/* Eight bytes a step; each step is a bijection of what came before, so that no difference is lost
+ * on the way. */
 #include "base/hash.h"
 
 #include <string.h>

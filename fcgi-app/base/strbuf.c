@@ -69,8 +69,7 @@ void strbuf_free(struct strbuf *t) {
 void strbuf_u64(struct strbuf *t, uint64_t v) {
     char digits[20];
     size_t at = sizeof digits;
-    do
-        digits[--at] = (char)('0' + v % 10);
+    do digits[--at] = (char)('0' + v % 10);
     while (v /= 10);
     strbuf_bytes(t, digits + at, sizeof digits - at);
 }
@@ -81,7 +80,8 @@ void strbuf_json(struct strbuf *t, const char *text) {
     STRBUF_LITERAL(t, "\"");
     while (*text) {
         size_t plain = 0;
-        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\') plain++;
+        while ((unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\')
+            plain++;
         strbuf_bytes(t, text, plain);
         text += plain;
         if (!*text) break;

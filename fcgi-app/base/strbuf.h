@@ -11,8 +11,8 @@ struct strbuf {
     size_t len, size;
 };
 
-/* What is put together for every request goes without printf: bytes, a whole number, a text as a JSON string with
- * its quotes, a time as one (RFC 3339; null for 0). */
+/* What is put together for every request goes without printf: bytes, a whole number, a text as a
+ * JSON string with its quotes, a time as one (RFC 3339; null for 0). */
 void strbuf_bytes(struct strbuf *t, const void *bytes, size_t len);
 #define STRBUF_LITERAL(t, text) strbuf_bytes(t, text, sizeof(text) - 1)
 void strbuf_u64(struct strbuf *t, uint64_t v);

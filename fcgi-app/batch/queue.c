@@ -97,15 +97,19 @@ bool board_is_fresh(const struct board *board, const struct conf *conf) {
     return board_age_ms(board) <= conf->tick_ms + BOARD_STALE_MS;
 }
 
-/* What the board can say for sure, about a pass that is used now: that it ended, for it never comes back; that it is good,
- * when nothing can have happened to it for longer than a tick. One that has run out by now may have been stretched by
- * another host; one that nobody has shown up for yet is to be claimed: the database is asked about both. */
-static bool pass_known(const struct board *board, const struct conf *conf, const struct token *token, struct board_pass *pass_r) {
+/* What the board can say for sure, about a pass that is used now: that it ended, for it never comes
+ * back; that it is good, when nothing can have happened to it for longer than a tick. One that has
+ * run out by now may have been stretched by another host; one that nobody has shown up for yet is
+ * to be claimed: the database is asked about both. */
+static bool pass_known(const struct board *board, const struct conf *conf,
+                       const struct token *token, struct board_pass *pass_r) {
     if (!board_pass(board, token->concert, token->number, pass_r)) return false;
-    /* Another one's of this number: the database has been put back to an earlier day since the token was signed. */
+    /* Another one's of this number: the database has been put back to an earlier day since the
+     * token was signed. */
     if (pass_r->joined_at_ms && pass_r->joined_at_ms != token->joined_at_ms) return false;
     if (pass_r->stage > BOARD_PASS_CLAIMED) return true;
-    return pass_r->stage == BOARD_PASS_CLAIMED && board_is_fresh(board, conf) && pass_r->ends_at_ms > board_now_ms(board);
+    return pass_r->stage == BOARD_PASS_CLAIMED && board_is_fresh(board, conf) &&
+           pass_r->ends_at_ms > board_now_ms(board);
 }
 
 struct lookup {
@@ -134,7 +138,8 @@ static void take_place(void *ctx, const struct db_row *row) {
     l->claim = DB_ROW_NULL(row, "claimed_at_ms");
     l->pass.stage = l->claim ? BOARD_PASS_ADMITTED : BOARD_PASS_CLAIMED;
     if (p->expires_at_ms <= DB_ROW_U64(row, "now_ms")) {
-        /* It ended by itself; the ticker will write that down. Until then a clock that was put back may yet mend it. */
+        /* It ended by itself; the ticker will write that down. Until then a clock that was put back
+         * may yet mend it. */
         p->state = PLACE_EXPIRED;
         p->expires_at_ms = 0;
         l->claim = false;
@@ -144,34 +149,42 @@ static void take_place(void *ctx, const struct db_row *row) {
 static enum err read_place(struct db *db, struct lookup *l) {
     l->found = l->claim = false;
     return db_run(db, STMT_PLACE_GET,
-                  DB_ARGS(DB_U64(l->place->concert.v), DB_U64(l->place->number), DB_BYTES(l->place->user.v, 16)), take_place, l, NULL);
+                  DB_ARGS(DB_U64(l->place->concert.v), DB_U64(l->place->number),
+                          DB_BYTES(l->place->user.v, 16)),
+                  take_place, l, NULL);
 }
 
 enum err queue_claim(struct db *db, const struct conf *conf, const struct token *token) {
-    return db_run(db, STMT_PLACE_CLAIM,
-                  DB_ARGS(DB_U64(conf->active_ttl_ms), DB_U64(token->concert.v), DB_U64(token->number)), NULL, NULL, NULL);
+    return db_run(
+        db, STMT_PLACE_CLAIM,
+        DB_ARGS(DB_U64(conf->active_ttl_ms), DB_U64(token->concert.v), DB_U64(token->number)), NULL,
+        NULL, NULL);
 }
 
 /* The place's row; who shows up for the first time is noted to have, there and on the board. */
-static enum err look_up(struct db *db, const struct board *board, const struct conf *conf, const struct token *token, struct lookup *l) {
+static enum err look_up(struct db *db, const struct board *board, const struct conf *conf,
+                        const struct token *token, struct lookup *l) {
     enum err e = read_place(db, l);
     if (!e && l->claim && !(e = queue_claim(db, conf, token))) e = read_place(db, l);
     if (e) return e;
     if (!l->found) return E_QUEUE_TOKEN_INVALID;
-    if (l->pass.stage != BOARD_PASS_NONE) board_pass_note(board, token->concert, token->number, &l->pass);
+    if (l->pass.stage != BOARD_PASS_NONE)
+        board_pass_note(board, token->concert, token->number, &l->pass);
     return E_OK;
 }
 
 static void from_pass(struct place *place, const struct board_pass *pass) {
-    static const enum place_state states[] = {[BOARD_PASS_CLAIMED] = PLACE_ACTIVE, [BOARD_PASS_COMPLETED] = PLACE_COMPLETED,
-                                              [BOARD_PASS_LEFT] = PLACE_LEFT, [BOARD_PASS_EXPIRED] = PLACE_EXPIRED};
+    static const enum place_state states[] = {[BOARD_PASS_CLAIMED] = PLACE_ACTIVE,
+                                              [BOARD_PASS_COMPLETED] = PLACE_COMPLETED,
+                                              [BOARD_PASS_LEFT] = PLACE_LEFT,
+                                              [BOARD_PASS_EXPIRED] = PLACE_EXPIRED};
     assert(pass->stage >= BOARD_PASS_CLAIMED);
     place->state = states[pass->stage];
     place->expires_at_ms = place->state == PLACE_ACTIVE ? pass->ends_at_ms : 0;
 }
 
-enum err queue_place(struct db *db, const struct board *board, const struct conf *conf, const struct token *token,
-                     struct place *place_r) {
+enum err queue_place(struct db *db, const struct board *board, const struct conf *conf,
+                     const struct token *token, struct place *place_r) {
     struct board_pass pass;
     enum board_says says = from_board(board, token, place_r);
     if (says == BOARD_WAITING) return E_OK;
@@ -186,19 +199,22 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
             place_r->ahead = token->ahead;
             return queue_ahead(db, board, place_r);
         }
-        /* The board has not taken this in yet, and the next refresh may be of a look from before: who was told to be let
-         * in is not told to wait again. */
-        if (says != BOARD_NOT_WAITING) board_told(board, token->concert, token->number, l.event_seq);
+        /* The board has not taken this in yet, and the next refresh may be of a look from before:
+         * who was told to be let in is not told to wait again. */
+        if (says != BOARD_NOT_WAITING)
+            board_told(board, token->concert, token->number, l.event_seq);
     }
     place_r->eta_known = true;
     place_r->poll_after_s = place_r->state == PLACE_ACTIVE ? 1 : 0;
     return E_OK;
 }
 
-enum err queue_pass(struct db *db, const struct board *board, const struct conf *conf, const struct token *token, struct board_pass *pass_r) {
+enum err queue_pass(struct db *db, const struct board *board, const struct conf *conf,
+                    const struct token *token, struct board_pass *pass_r) {
     struct place place;
     if (from_board(board, token, &place) == BOARD_WAITING) return E_QUEUE_NOT_ADMITTED;
-    if (pass_known(board, conf, token, pass_r)) return pass_r->stage == BOARD_PASS_CLAIMED ? E_OK : E_QUEUE_TOKEN_EXPIRED;
+    if (pass_known(board, conf, token, pass_r))
+        return pass_r->stage == BOARD_PASS_CLAIMED ? E_OK : E_QUEUE_TOKEN_EXPIRED;
     from_token(&place, token);
     struct lookup l = {.place = &place};
     enum err e = look_up(db, board, conf, token, &l);

@@ -43,7 +43,8 @@ void queue_file_text(struct strbuf *t, const struct board_queue *q, uint64_t at_
 static void path_of(const char *dir, uint64_t concert, const char *form, char path_r[PATH_MAX]) {
     int n = snprintf(path_r, PATH_MAX, "%s/", dir);
     assert(n > 0 && n < PATH_MAX - 40);
-    snprintf(path_r + n, (size_t)(PATH_MAX - n), form[0] == '.' ? ".%" PRIu64 ".next" : "%" PRIu64 ".json", concert);
+    snprintf(path_r + n, (size_t)(PATH_MAX - n),
+             form[0] == '.' ? ".%" PRIu64 ".next" : "%" PRIu64 ".json", concert);
 }
 
 bool queue_file_write(const char *dir, const struct board_queue *queue, uint64_t at_ms) {
@@ -68,13 +69,15 @@ void queue_file_remove(const char *dir, struct concert_id concert) {
     unlink(path);
 }
 
-void queue_file_list(const char *dir, void (*each)(void *ctx, struct concert_id concert), void *ctx) {
+void queue_file_list(const char *dir, void (*each)(void *ctx, struct concert_id concert),
+                     void *ctx) {
     DIR *d = opendir(dir);
     if (!d) return;
     for (struct dirent *entry; (entry = readdir(d));) {
         size_t len = strcspn(entry->d_name, ".");
         uint64_t concert = ids_parse_u64(entry->d_name, len);
-        if (concert && strcmp(entry->d_name + len, ".json") == 0) each(ctx, (struct concert_id){concert});
+        if (concert && strcmp(entry->d_name + len, ".json") == 0)
+            each(ctx, (struct concert_id){concert});
     }
     closedir(d);
 }

@@ -1,6 +1,6 @@
-/* Which file is the current one of a hall stands in shared memory: a slot a hall, read under a version (odd while it is
- * written) and written by who holds its lock, a process id. Files live until they are SPARE makings old: nginx, which
- * was told their names, opens them at once. */
+/* Which file is the current one of a hall stands in shared memory: a slot a hall, read under a
+ * version (odd while it is written) and written by who holds its lock, a process id. Files live
+ * until they are SPARE makings old: nginx, which was told their names, opens them at once. */
 #include "board/seat_file.h"
 
 #include "base/clock.h"
@@ -26,9 +26,9 @@
 #define SLOTS 1024
 #define PROBES 8
 #define SPARE 6
-#define STALE_MS 100  /* that an answer may be older than a tick */
-#define WAIT_MS 60    /* for the process that makes it */
-#define GZIP_LEVEL 1  /* five times as fast as the usual one, for a fifth more bytes */
+#define STALE_MS 100 /* that an answer may be older than a tick */
+#define WAIT_MS 60   /* for the process that makes it */
+#define GZIP_LEVEL 1 /* five times as fast as the usual one, for a fifth more bytes */
 
 typedef _Atomic uint64_t word;
 
@@ -52,8 +52,10 @@ static struct slot *slots; /* shared with the processes forked since; NULL: no f
 
 /* --- the text --- */
 
-void seat_list_text(struct strbuf *t, const struct board_performance *p, const uint8_t *state, uint64_t available) {
-    static const char *const end[] = {",\"status\":\"AVAILABLE\"}", ",\"status\":\"HELD\"}", ",\"status\":\"SOLD\"}"};
+void seat_list_text(struct strbuf *t, const struct board_performance *p, const uint8_t *state,
+                    uint64_t available) {
+    static const char *const end[] = {",\"status\":\"AVAILABLE\"}", ",\"status\":\"HELD\"}",
+                                      ",\"status\":\"SOLD\"}"};
     static const size_t end_len[] = {22, 17, 17};
     struct strbuf price = {0};
     assert(available <= p->total_seats);
@@ -79,7 +81,9 @@ void seat_list_text(struct strbuf *t, const struct board_performance *p, const u
 
 /* --- files --- */
 
-static void folder(const char *dir, char path_r[PATH_MAX]) { snprintf(path_r, PATH_MAX, "%.4000s/seats", dir); }
+static void folder(const char *dir, char path_r[PATH_MAX]) {
+    snprintf(path_r, PATH_MAX, "%.4000s/seats", dir);
+}
 
 static void name_of(uint64_t performance, uint64_t serial, char name_r[SEAT_FILE_NAME_SIZE]) {
     snprintf(name_r, SEAT_FILE_NAME_SIZE, "%" PRIu64 "-%" PRIx64 ".json", performance, serial);
@@ -110,13 +114,15 @@ bool seat_files_open(const char *dir) {
         if (*entry->d_name != '.') unlink(file);
     }
     closedir(d);
-    void *m = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *m = mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                   -1, 0);
     if (m == MAP_FAILED) return false;
     slots = m;
     return true;
 }
 
-static bool write_bytes(const char *dir, const char *name, const char *end, const void *bytes, size_t len) {
+static bool write_bytes(const char *dir, const char *name, const char *end, const void *bytes,
+                        size_t len) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%.4000s/seats/%s%s", dir, name, end);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -136,7 +142,8 @@ static bool write_bytes(const char *dir, const char *name, const char *end, cons
 /* As gzip does it (RFC 1952). False without memory. */
 static bool zip(const struct strbuf *text, struct strbuf *zipped_r) {
     z_stream z = {0};
-    if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return false;
+    if (deflateInit2(&z, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+        return false;
     size_t most = deflateBound(&z, text->len);
     z.next_out = (Bytef *)strbuf_room(zipped_r, most);
     z.avail_out = (uInt)most;
@@ -158,7 +165,8 @@ static struct slot *slot_of(uint64_t performance) {
     for (uint64_t i = 0; slots && i < PROBES; i++) {
         struct slot *s = &slots[(performance * 0x9e3779b97f4a7c15u + i) % SLOTS];
         uint64_t there = GET(s->performance);
-        if (there == 0 && atomic_compare_exchange_strong(&s->performance, &there, performance)) return s;
+        if (there == 0 && atomic_compare_exchange_strong(&s->performance, &there, performance))
+            return s;
         if (there == performance) return s;
     }
     return NULL;
@@ -192,7 +200,8 @@ static void write_made(struct slot *s, const struct made *made) {
 static bool try_lock(struct slot *s) {
     uint64_t there = atomic_load(&s->maker), mine = (uint64_t)getpid();
     if (there == 0) return atomic_compare_exchange_strong(&s->maker, &there, mine);
-    /* One that was killed while it made a file holds up nobody. (One that died before another got its number may.) */
+    /* One that was killed while it made a file holds up nobody. (One that died before another got
+     * its number may.) */
     if (there != mine && (kill((pid_t)there, 0) == 0 || errno != ESRCH)) return false;
     return atomic_compare_exchange_strong(&s->maker, &there, mine);
 }
@@ -201,19 +210,24 @@ static void unlock(struct slot *s) { atomic_store(&s->maker, 0); }
 
 /* --- making --- */
 
-static bool make(const char *dir, const struct board *board, const struct board_performance *p, struct slot *s, struct made *made_r) {
+static bool make(const char *dir, const struct board *board, const struct board_performance *p,
+                 struct slot *s, struct made *made_r) {
     struct strbuf text = {0}, zipped = {0};
     uint8_t *state = malloc(p->total_seats);
     uint64_t available, now_ms = board_now_ms(board);
-    struct made m = {.performance = p->performance, .made_ms = clock_mono_ms(), .serial = clock_mono_ns()};
+    struct made m = {
+        .performance = p->performance, .made_ms = clock_mono_ms(), .serial = clock_mono_ns()};
     char name[SEAT_FILE_NAME_SIZE];
     name_of(p->performance, m.serial, name);
-    bool ok = state && board_seats_changes(board, (struct performance_id){p->performance}, &m.changes) &&
-              board_seats_read(board, (struct performance_id){p->performance}, now_ms, state, &available, &m.seq, &m.until_ms);
+    bool ok = state &&
+              board_seats_changes(board, (struct performance_id){p->performance}, &m.changes) &&
+              board_seats_read(board, (struct performance_id){p->performance}, now_ms, state,
+                               &available, &m.seq, &m.until_ms);
     if (ok) {
         seat_list_text(&text, p, state, available);
         m.tag = hash_bytes(0, text.bytes, text.len);
-        ok = zip(&text, &zipped) && write_bytes(dir, name, "", text.bytes, text.len) && write_bytes(dir, name, ".gz", zipped.bytes, zipped.len);
+        ok = zip(&text, &zipped) && write_bytes(dir, name, "", text.bytes, text.len) &&
+             write_bytes(dir, name, ".gz", zipped.bytes, zipped.len);
     }
     if (ok) {
         struct made before;
@@ -233,8 +247,8 @@ static bool make(const char *dir, const struct board *board, const struct board_
 /* Nothing was noted since, and no hold has run out. */
 static bool is_unchanged(const struct board *board, const struct made *m) {
     uint64_t changes;
-    return board_seats_changes(board, (struct performance_id){m->performance}, &changes) && changes == m->changes &&
-           (m->until_ms == 0 || board_now_ms(board) < m->until_ms);
+    return board_seats_changes(board, (struct performance_id){m->performance}, &changes) &&
+           changes == m->changes && (m->until_ms == 0 || board_now_ms(board) < m->until_ms);
 }
 
 static bool told(const struct made *m, struct seat_file *file_r) {
@@ -243,8 +257,8 @@ static bool told(const struct made *m, struct seat_file *file_r) {
     return true;
 }
 
-bool seat_file_find(const char *dir, const struct board *board, const struct board_performance *p, uint64_t own_seq, uint64_t tick_ms,
-                    struct seat_file *file_r) {
+bool seat_file_find(const char *dir, const struct board *board, const struct board_performance *p,
+                    uint64_t own_seq, uint64_t tick_ms, struct seat_file *file_r) {
     struct slot *s = slot_of(p->performance);
     uint64_t began_ms = clock_mono_ms();
     struct made m;
@@ -259,7 +273,8 @@ bool seat_file_find(const char *dir, const struct board *board, const struct boa
             unlock(s);
             return ok && m.seq >= own_seq && told(&m, file_r);
         }
-        if (made && now_ms - m.made_ms <= tick_ms + STALE_MS && m.seq >= own_seq) return told(&m, file_r);
+        if (made && now_ms - m.made_ms <= tick_ms + STALE_MS && m.seq >= own_seq)
+            return told(&m, file_r);
         clock_sleep_ms(1);
     } while (clock_mono_ms() - began_ms < WAIT_MS);
     return false;

@@ -1,5 +1,5 @@
-/* Concerts, performances, seats: from the board, and while that is too old or does not know, from the database. Both
- * ways put the same text together. */
+/* Concerts, performances, seats: from the board, and while that is too old or does not know, from
+ * the database. Both ways put the same text together. */
 #include "store/concert.h"
 
 #include "base/clock.h"
@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The text of the answer at work; its memory is kept from one to the next, up to a size that most have. */
+/* The text of the answer at work; its memory is kept from one to the next, up to a size that most
+ * have. */
 #define TEXT_KEPT (256 * 1024)
 static struct strbuf text;
 
@@ -48,8 +49,11 @@ static void put_concert(struct strbuf *t, const struct concert *c) {
 }
 
 static struct concert from_board(const struct board_concert *b) {
-    return (struct concert){.id = {b->concert}, .title = b->title, .sales_open_at_ms = b->sales_open_at_ms,
-                            .sales_close_at_ms = b->sales_close_at_ms, .performances = b->performances};
+    return (struct concert){.id = {b->concert},
+                            .title = b->title,
+                            .sales_open_at_ms = b->sales_open_at_ms,
+                            .sales_close_at_ms = b->sales_close_at_ms,
+                            .performances = b->performances};
 }
 
 /* A page: asked for one more than fits, to know whether there is a next one. */
@@ -103,7 +107,8 @@ enum err endpoint_concert(struct call *call) {
     struct strbuf *t = begin();
     enum err e = E_OK;
     /* What is not on the board may just have been added. */
-    if (board_is_fresh(call->board, call->conf) && board_concert(call->board, (struct concert_id){call->id}, &b)) {
+    if (board_is_fresh(call->board, call->conf) &&
+        board_concert(call->board, (struct concert_id){call->id}, &b)) {
         struct concert c = from_board(&b);
         put_concert(t, &c);
     } else {
@@ -123,9 +128,12 @@ enum err endpoint_queue_file(struct call *call) {
     struct board_concert c;
     enum err e = E_OK;
     uint64_t age_ms = board_age_ms(call->board);
-    bool known = age_ms <= BOARD_AGE_MAX_MS && board_queue(call->board, (struct concert_id){call->id}, &q);
+    bool known =
+        age_ms <= BOARD_AGE_MAX_MS && board_queue(call->board, (struct concert_id){call->id}, &q);
     /* Seats that have never been counted, shortly after the start. */
-    if (known && q.seats.total == 0) known = board_concert(call->board, (struct concert_id){call->id}, &c) && c.performances == 0;
+    if (known && q.seats.total == 0)
+        known =
+            board_concert(call->board, (struct concert_id){call->id}, &c) && c.performances == 0;
     if (known)
         q.updated_at_ms = board_now_ms(call->board) - age_ms;
     else
@@ -172,25 +180,29 @@ static void performance_item(void *ctx, const struct performance *p) {
     put_performance(items->t, p);
 }
 
-/* How many seats are left, which takes a look at each of them: of large halls the number of a moment ago is kept, as
- * long as it is right or a tick old. */
+/* How many seats are left, which takes a look at each of them: of large halls the number of a
+ * moment ago is kept, as long as it is right or a tick old. */
 #define COUNTS 256
 #define COUNT_SMALL 1000
 static struct count {
     uint64_t performance, changes, until_ms, at_ms, seq, available;
 } counts[COUNTS];
 
-static bool count_available(struct call *call, const struct board_performance *p, uint64_t own_seq, uint64_t now_ms, uint64_t *available_r) {
+static bool count_available(struct call *call, const struct board_performance *p, uint64_t own_seq,
+                            uint64_t now_ms, uint64_t *available_r) {
     struct performance_id id = {p->performance};
     uint64_t changes, seq, until_ms, mono_ms;
-    if (p->total_seats <= COUNT_SMALL) return board_seats_read(call->board, id, now_ms, NULL, available_r, &seq, &until_ms);
+    if (p->total_seats <= COUNT_SMALL)
+        return board_seats_read(call->board, id, now_ms, NULL, available_r, &seq, &until_ms);
     struct count *c = &counts[p->performance % COUNTS];
     if (!board_seats_changes(call->board, id, &changes)) return false;
     mono_ms = clock_mono_ms();
     bool right = c->changes == changes && (c->until_ms == 0 || now_ms < c->until_ms);
-    if (c->performance != p->performance || c->seq < own_seq || !(right || mono_ms - c->at_ms <= call->conf->tick_ms)) {
+    if (c->performance != p->performance || c->seq < own_seq ||
+        !(right || mono_ms - c->at_ms <= call->conf->tick_ms)) {
         struct count n = {.performance = p->performance, .changes = changes, .at_ms = mono_ms};
-        if (!board_seats_read(call->board, id, now_ms, NULL, &n.available, &n.seq, &n.until_ms)) return false;
+        if (!board_seats_read(call->board, id, now_ms, NULL, &n.available, &n.seq, &n.until_ms))
+            return false;
         *c = n;
     }
     *available_r = c->available;
@@ -198,16 +210,23 @@ static bool count_available(struct call *call, const struct board_performance *p
 }
 
 /* False when the board does not know all of them. */
-static bool performances_from_board(struct call *call, const struct board_pass *pass, struct items *items) {
+static bool performances_from_board(struct call *call, const struct board_pass *pass,
+                                    struct items *items) {
     struct board_concert c;
     struct board_performance b;
     uint64_t at = 0, seen = 0, now_ms = board_now_ms(call->board);
     if (!board_concert(call->board, call->token.concert, &c)) return false;
     while (board_performance_next(call->board, call->token.concert, &at, &b)) {
-        struct performance p = {.id = {b.performance}, .starts_at_ms = b.starts_at_ms, .price_minor = b.price_minor, .total_seats = b.total_seats,
-                                .sales_open_at_ms = b.sales_open_at_ms, .sales_close_at_ms = b.sales_close_at_ms, .venue = b.venue};
+        struct performance p = {.id = {b.performance},
+                                .starts_at_ms = b.starts_at_ms,
+                                .price_minor = b.price_minor,
+                                .total_seats = b.total_seats,
+                                .sales_open_at_ms = b.sales_open_at_ms,
+                                .sales_close_at_ms = b.sales_close_at_ms,
+                                .venue = b.venue};
         seen++;
-        if (b.sales_open_at_ms > now_ms || (b.sales_close_at_ms && b.sales_close_at_ms <= now_ms)) continue;
+        if (b.sales_open_at_ms > now_ms || (b.sales_close_at_ms && b.sales_close_at_ms <= now_ms))
+            continue;
         uint64_t own_seq = pass->own_performance == b.performance ? pass->own_seq : 0;
         if (!count_available(call, &b, own_seq, now_ms, &p.available_seats)) return false;
         performance_item(items, &p);
@@ -227,7 +246,8 @@ enum err endpoint_performances(struct call *call) {
     if (!done) {
         items = (struct items){.t = begin()};
         STRBUF_LITERAL(items.t, "{\"items\":[");
-        if ((e = performance_list(call->db, call->conf, &call->token, performance_item, &items))) return e;
+        if ((e = performance_list(call->db, call->conf, &call->token, performance_item, &items)))
+            return e;
     }
     STRBUF_LITERAL(items.t, "]}");
     return finish(call, true);
@@ -243,14 +263,18 @@ static enum err seats_from_file(struct call *call, const struct seat_file *file)
 }
 
 /* False when the board does not know its seats. */
-static bool seats_from_board(struct call *call, const struct board_performance *p, uint64_t own_seq) {
+static bool seats_from_board(struct call *call, const struct board_performance *p,
+                             uint64_t own_seq) {
     struct seat_file file;
     uint64_t available, seq, until_ms;
     if (p->total_seats > SEAT_FILE_LEAST && !call->req->no_file &&
-        seat_file_find(call->conf->queue_state_dir, call->board, p, own_seq, call->conf->tick_ms, &file))
+        seat_file_find(call->conf->queue_state_dir, call->board, p, own_seq, call->conf->tick_ms,
+                       &file))
         return seats_from_file(call, &file) == E_OK;
     uint8_t *state = malloc(p->total_seats);
-    bool ok = state && board_seats_read(call->board, (struct performance_id){p->performance}, board_now_ms(call->board), state, &available, &seq, &until_ms);
+    bool ok =
+        state && board_seats_read(call->board, (struct performance_id){p->performance},
+                                  board_now_ms(call->board), state, &available, &seq, &until_ms);
     if (ok) {
         seat_list_text(begin(), p, state, available);
         finish(call, true);
@@ -265,7 +289,9 @@ struct states {
 };
 
 static void seat_state(void *ctx, uint64_t number, enum seat_status status, uint64_t price_minor) {
-    static const enum board_seat states[] = {[SEAT_AVAILABLE] = BOARD_SEAT_FREE, [SEAT_HELD] = BOARD_SEAT_HELD, [SEAT_SOLD] = BOARD_SEAT_SOLD};
+    static const enum board_seat states[] = {[SEAT_AVAILABLE] = BOARD_SEAT_FREE,
+                                             [SEAT_HELD] = BOARD_SEAT_HELD,
+                                             [SEAT_SOLD] = BOARD_SEAT_SOLD};
     struct states *s = ctx;
     (void)price_minor;
     if (number > s->size) {
@@ -280,9 +306,11 @@ static void seat_state(void *ctx, uint64_t number, enum seat_status status, uint
 static enum err seats_from_database(struct call *call) {
     struct seats seats;
     struct states states = {0};
-    enum err e = seat_list(call->db, call->conf, &call->token, (struct performance_id){call->id}, seat_state, &states, &seats);
+    enum err e = seat_list(call->db, call->conf, &call->token, (struct performance_id){call->id},
+                           seat_state, &states, &seats);
     if (!e) {
-        struct board_performance p = {.performance = call->id, .total_seats = states.count, .price_minor = seats.price_minor};
+        struct board_performance p = {
+            .performance = call->id, .total_seats = states.count, .price_minor = seats.price_minor};
         seat_list_text(begin(), &p, states.state, seats.available_seats);
         e = finish(call, true);
     }
@@ -293,7 +321,8 @@ static enum err seats_from_database(struct call *call) {
 enum err endpoint_seats(struct call *call) {
     struct board_performance p;
     struct board_pass pass;
-    if (!board_is_fresh(call->board, call->conf) || !board_performance(call->board, (struct performance_id){call->id}, &p))
+    if (!board_is_fresh(call->board, call->conf) ||
+        !board_performance(call->board, (struct performance_id){call->id}, &p))
         return seats_from_database(call);
     /* Before whether one is let in. */
     if (p.concert != call->token.concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;

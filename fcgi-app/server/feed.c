@@ -12,14 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OVERLAP_MS 5000     /* no transaction commits later after it touched its rows */
-#define ALL_SEEN_MS 30000   /* the slices have come around */
+#define OVERLAP_MS 5000   /* no transaction commits later after it touched its rows */
+#define ALL_SEEN_MS 30000 /* the slices have come around */
 #define SLICE_LEAST 16
-#define OVERDUE_MAX 10000   /* rows that one look reads of each kind */
-#define EVENTS_MAX 50000    /* past it, who is gone is read anew instead */
+#define OVERDUE_MAX 10000 /* rows that one look reads of each kind */
+#define EVENTS_MAX 50000  /* past it, who is gone is read anew instead */
 #define PASSES_MAX 1000000
 
-enum { SET_CLOCK, SET_QUEUES, SET_QUEUES_SLICE, SET_PERFORMANCES, SET_PERFORMANCES_SLICE, SET_PASSES, SET_HOLDS };
+enum {
+    SET_CLOCK,
+    SET_QUEUES,
+    SET_QUEUES_SLICE,
+    SET_PERFORMANCES,
+    SET_PERFORMANCES_SLICE,
+    SET_PASSES,
+    SET_HOLDS
+};
 
 void feed_stir(struct feed *f, struct known_concert *k) {
     k->active_ms = clock_mono_ms();
@@ -28,7 +36,9 @@ void feed_stir(struct feed *f, struct known_concert *k) {
     list_add(&f->lively, k);
 }
 
-static bool has_room(const struct board_queue *q) { return q->waiting > 0 && q->active < q->max_active && !q->paused; }
+static bool has_room(const struct board_queue *q) {
+    return q->waiting > 0 && q->active < q->max_active && !q->paused;
+}
 
 static void want(struct feed *f, struct known_concert *k) {
     if (k->wants) return;
@@ -47,21 +57,24 @@ static void judge(struct feed *f, struct known_concert *k) {
     }
 }
 
-/* Counts what the board has no room for: lists of what is sold are told from it only when it has all. */
+/* Counts what the board has no room for: lists of what is sold are told from it only when it has
+ * all. */
 static void missing(struct feed *f, bool *was, bool is) {
     if (is && !*was) f->missing++;
     if (!is && *was) f->missing--;
     *was = is;
 }
 
-static void set_concert(struct feed *f, struct known_concert *k, const struct db_row *row, const char *title) {
+static void set_concert(struct feed *f, struct known_concert *k, const struct db_row *row,
+                        const char *title) {
     struct board_concert c = {
         .concert = k->concert,
         .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
         .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
         .performances = k->performances_count,
     };
-    uint64_t text_hash = hash_bytes(hash_bytes(0, title, strlen(title)), &c.sales_open_at_ms, 2 * sizeof(uint64_t));
+    uint64_t text_hash =
+        hash_bytes(hash_bytes(0, title, strlen(title)), &c.sales_open_at_ms, 2 * sizeof(uint64_t));
     k->sales_open_at_ms = c.sales_open_at_ms;
     if (k->text_hash == text_hash) return;
     snprintf(c.title, sizeof c.title, "%s", title);
@@ -107,7 +120,8 @@ static void take_queue(struct feed *f, const struct db_row *row) {
     list_add(&f->changed, k);
 }
 
-static void set_performance(struct feed *f, struct known_performance *p, bool fresh, const struct db_row *row) {
+static void set_performance(struct feed *f, struct known_performance *p, bool fresh,
+                            const struct db_row *row) {
     struct board_performance b = {
         .performance = p->performance,
         .concert = p->concert->concert,
@@ -118,7 +132,8 @@ static void set_performance(struct feed *f, struct known_performance *p, bool fr
         .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
     };
     const char *venue = DB_ROW_TEXT(row, "venue");
-    uint64_t text_hash = hash_bytes(hash_bytes(0, venue, strlen(venue)), &b, offsetof(struct board_performance, venue));
+    uint64_t text_hash = hash_bytes(hash_bytes(0, venue, strlen(venue)), &b,
+                                    offsetof(struct board_performance, venue));
     p->total_seats = b.total_seats;
     p->price_minor = b.price_minor;
     if (p->text_hash != text_hash) {
@@ -146,7 +161,8 @@ static void take_performance(struct feed *f, const struct db_row *row) {
         f->slice_rows[1]++;
     }
     if (!of) return;
-    struct known_performance *p = known_performance_add(&f->known, DB_ROW_U64(row, "performance_id"), of, &fresh);
+    struct known_performance *p =
+        known_performance_add(&f->known, DB_ROW_U64(row, "performance_id"), of, &fresh);
     set_performance(f, p, fresh, row);
     uint64_t event_seq = DB_ROW_U64(row, "event_seq");
     if (fresh && f->begun) feed_stir(f, of);
@@ -194,15 +210,19 @@ static void open_sales(struct feed *f) {
 }
 
 enum err feed_look(struct feed *f, bool all) {
-    size_t most = f->known.concerts.count > f->known.performances.count ? f->known.concerts.count : f->known.performances.count;
+    size_t most = f->known.concerts.count > f->known.performances.count
+                      ? f->known.concerts.count
+                      : f->known.performances.count;
     uint64_t slice = all ? 0 : most * f->conf->tick_ms / ALL_SEEN_MS + SLICE_LEAST;
     uint64_t since_ms = all || f->now_ms < OVERLAP_MS ? 0 : f->now_ms - OVERLAP_MS;
     f->slice_rows[0] = f->slice_rows[1] = 0;
     f->holds_overdue = false;
-    for (size_t i = 0; i < f->wants.count; i++) ((struct known_concert *)f->wants.at[i])->overdue = false;
+    for (size_t i = 0; i < f->wants.count; i++)
+        ((struct known_concert *)f->wants.at[i])->overdue = false;
     f->looked_ms = clock_mono_ms();
     enum err e = db_run(f->db, STMT_LOOK,
-                        DB_ARGS(DB_U64(since_ms), DB_U64(f->slice_concert), DB_U64(f->slice_performance), DB_U64(slice), DB_U64(OVERDUE_MAX)),
+                        DB_ARGS(DB_U64(since_ms), DB_U64(f->slice_concert),
+                                DB_U64(f->slice_performance), DB_U64(slice), DB_U64(OVERDUE_MAX)),
                         take_look, f, NULL);
     f->seen_ms = clock_mono_ms();
     if (e) return e;
@@ -225,14 +245,17 @@ static void push_left(struct feed *f, uint64_t concert, uint64_t number) {
     f->left[f->left_count++] = (struct left){concert, number};
 }
 
-/* The row says where the place stands now, which is at least as far as the event says. Who was never let in has no
- * pass. */
+/* The row says where the place stands now, which is at least as far as the event says. Who was
+ * never let in has no pass. */
 static void note_pass(struct feed *f, const struct db_row *row, uint64_t concert, uint64_t number) {
     if (DB_ROW_U64(row, "admitted_at_ms") == 0) return;
     const char *state = DB_ROW_TEXT(row, "state");
-    struct board_pass pass = {.joined_at_ms = DB_ROW_U64(row, "joined_at_ms"), .ends_at_ms = DB_ROW_U64(row, "expires_at_ms")};
+    struct board_pass pass = {.joined_at_ms = DB_ROW_U64(row, "joined_at_ms"),
+                              .ends_at_ms = DB_ROW_U64(row, "expires_at_ms")};
     switch (*state) {
-    case 'A': pass.stage = DB_ROW_NULL(row, "claimed_at_ms") ? BOARD_PASS_ADMITTED : BOARD_PASS_CLAIMED; break;
+    case 'A':
+        pass.stage = DB_ROW_NULL(row, "claimed_at_ms") ? BOARD_PASS_ADMITTED : BOARD_PASS_CLAIMED;
+        break;
     case 'C': pass.stage = BOARD_PASS_COMPLETED; break;
     case 'L': pass.stage = BOARD_PASS_LEFT; break;
     case 'E': pass.stage = BOARD_PASS_EXPIRED; break;
@@ -245,7 +268,8 @@ static void take_event(void *ctx, const struct db_row *row) {
     struct feed *f = ctx;
     uint64_t concert = DB_ROW_U64(row, "concert_id"), number = DB_ROW_U64(row, "number");
     const char *kind = DB_ROW_TEXT(row, "kind");
-    if (!f->at_concert || f->at_concert->concert != concert) f->at_concert = known_concert(&f->known, concert);
+    if (!f->at_concert || f->at_concert->concert != concert)
+        f->at_concert = known_concert(&f->known, concert);
     if (!f->at_concert || number == 0) return;
     if (strcmp(kind, "ADMIT") == 0) f->at_concert->admits++;
     if (strcmp(kind, "LEAVE") == 0) push_left(f, concert, number);
@@ -274,7 +298,8 @@ static enum err run_ranges(struct feed *f, enum stmt id, struct strbuf *t, db_ro
     return e;
 }
 
-enum err feed_ranges(struct feed *f, enum stmt id, const struct list *of, feed_range_fn *range, db_row_fn *each) {
+enum err feed_ranges(struct feed *f, enum stmt id, const struct list *of, feed_range_fn *range,
+                     db_row_fn *each) {
     struct strbuf t = {0};
     for (size_t i = 0; i < of->count; i++) {
         uint64_t key, least, most;
@@ -286,7 +311,9 @@ enum err feed_ranges(struct feed *f, enum stmt id, const struct list *of, feed_r
 static bool news_of(void *item, uint64_t *id_r, uint64_t *least_r, uint64_t *most_r) {
     struct known_concert *k = item;
     k->admits = 0;
-    if (k->rebuilt && (k->row.event_seq < k->queue.event_seq || k->row.event_seq - k->queue.event_seq > EVENTS_MAX)) k->rebuilt = false;
+    if (k->rebuilt && (k->row.event_seq < k->queue.event_seq ||
+                       k->row.event_seq - k->queue.event_seq > EVENTS_MAX))
+        k->rebuilt = false;
     *id_r = k->concert;
     *least_r = k->queue.event_seq;
     *most_r = k->row.event_seq;
@@ -299,17 +326,22 @@ static bool joined_active_of(void *item, uint64_t *id_r, uint64_t *least_r, uint
     *id_r = k->concert;
     *least_r = k->queue.tail;
     *most_r = k->row.tail;
-    return k->rebuilt && *most_r > *least_r && k->row.admitted_total - k->queue.admitted_total > k->admits;
+    return k->rebuilt && *most_r > *least_r &&
+           k->row.admitted_total - k->queue.admitted_total > k->admits;
 }
 
-/* Who is gone behind the line, from the rows; where nobody was ever passed over there is nothing to ask. */
+/* Who is gone behind the line, from the rows; where nobody was ever passed over there is nothing to
+ * ask. */
 static enum err rebuild(struct feed *f) {
     for (size_t i = 0; i < f->changed.count; i++) {
         struct known_concert *k = f->changed.at[i];
         const struct board_queue *q = &k->row;
         if (k->rebuilt || q->tail - q->admitted_through == q->waiting) continue;
         f->at_concert = k;
-        enum err e = db_run(f->db, STMT_QUEUE_GONE, DB_ARGS(DB_U64(q->concert), DB_U64(q->admitted_through), DB_U64(q->tail)), take_gone, f, NULL);
+        enum err e =
+            db_run(f->db, STMT_QUEUE_GONE,
+                   DB_ARGS(DB_U64(q->concert), DB_U64(q->admitted_through), DB_U64(q->tail)),
+                   take_gone, f, NULL);
         if (e) return e;
     }
     return E_OK;
@@ -323,7 +355,8 @@ static bool make_room(struct feed *f) {
     if (clock_mono_ms() < f->full_ms) return false;
     for (size_t i = 0; i < f->known.concerts.count; i++) {
         struct known_concert *k = f->known.concerts.at[i];
-        if (!k->published || k->row.waiting || k->row.active || k->queue.waiting || k->queue.active) continue;
+        if (!k->published || k->row.waiting || k->row.active || k->queue.waiting || k->queue.active)
+            continue;
         if (!oldest || k->active_ms < oldest->active_ms) oldest = k;
     }
     if (!oldest) {
@@ -373,24 +406,28 @@ static void measure_rate(struct known_concert *k) {
 }
 
 /* Its next state, with what is counted and measured of it. */
-static void publish(struct feed *f, struct known_concert *k, const uint64_t *left, size_t left_count) {
+static void publish(struct feed *f, struct known_concert *k, const uint64_t *left,
+                    size_t left_count) {
     struct board_queue was = k->queue;
     k->queue = k->row;
     k->queue.updated_at_ms = was.updated_at_ms;
     measure_rate(k);
     feed_seats_sum(k, &k->queue.seats);
     bool people = k->queue.waiting || k->queue.active;
-    if (memcmp(&k->queue, &was, sizeof was) == 0 && left_count == 0 && (k->published || !people)) return;
+    if (memcmp(&k->queue, &was, sizeof was) == 0 && left_count == 0 && (k->published || !people))
+        return;
     k->queue.updated_at_ms = f->now_ms;
     k->file_news = true;
     bool done = board_publish(f->board, &k->queue, left, left_count);
-    while (!done && people && make_room(f)) done = board_publish(f->board, &k->queue, left, left_count);
+    while (!done && people && make_room(f))
+        done = board_publish(f->board, &k->queue, left, left_count);
     k->published = done;
     if (done) return;
     /* What it would have learnt now is to be read anew, should there be room later. */
     k->rebuilt = false;
     if (people && !f->board_full_said) {
-        log_line(LOG_L_WARNING, "the board has no room for concert %" PRIu64 ": raise board_concerts", k->concert);
+        log_line(LOG_L_WARNING,
+                 "the board has no room for concert %" PRIu64 ": raise board_concerts", k->concert);
         f->board_full_said = true;
     }
 }
@@ -424,7 +461,8 @@ enum err feed_take(struct feed *f) {
     enum err e = feed_ranges(f, STMT_QUEUE_NEWS, &f->changed, news_of, take_event);
     if (!e) e = feed_ranges(f, STMT_QUEUE_JOINED_ACTIVE, &f->changed, joined_active_of, take_event);
     if (!e) e = rebuild(f);
-    if (!e && !f->begun) e = db_run(f->db, STMT_PASSES_ALL, DB_ARGS(DB_U64(PASSES_MAX)), take_event, f, NULL);
+    if (!e && !f->begun)
+        e = db_run(f->db, STMT_PASSES_ALL, DB_ARGS(DB_U64(PASSES_MAX)), take_event, f, NULL);
     if (!e) e = feed_seats(f);
     if (e) return e;
     publish_changed(f);
@@ -436,7 +474,8 @@ enum err feed_take(struct feed *f) {
 
 void feed_free(struct feed *f) {
     known_free(&f->known);
-    struct list *const lists[] = {&f->changed, &f->events, &f->load, &f->uncounted, &f->recounted, &f->wants, &f->openings, &f->lively};
+    struct list *const lists[] = {&f->changed,   &f->events, &f->load,     &f->uncounted,
+                                  &f->recounted, &f->wants,  &f->openings, &f->lively};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) list_free(lists[i]);
     free(f->left);
     free(f->hall.until_ms);

@@ -1,6 +1,6 @@
-/* Seats that the board shows follow the events of their performance; they are read as a whole when somebody wants to
- * see them, or something happens to them, and again should an event be missing. Where the board has no room for them,
- * they are counted by a statement, now and then. */
+/* Seats that the board shows follow the events of their performance; they are read as a whole when
+ * somebody wants to see them, or something happens to them, and again should an event be missing.
+ * Where the board has no room for them, they are counted by a statement, now and then. */
 #include "server/feed_seats.h"
 
 #include "base/clock.h"
@@ -16,7 +16,8 @@
 #define COUNT_ON_BOARD_MS 200
 #define COUNT_BY_STATEMENT_MS 5000
 #define COUNT_SEATS_MAX 20000 /* that one statement counts, about */
-#define COUNT_SHARE 20        /* what was not counted yet takes at most one part in so many of the time */
+#define COUNT_SHARE 20 /* what was not counted yet takes at most one part in so many of the time   \
+                        */
 
 /* --- events --- */
 
@@ -28,26 +29,29 @@ static bool news_of(void *item, uint64_t *id_r, uint64_t *least_r, uint64_t *mos
     return p->loaded && p->event_seq > p->fed_seq && p->event_seq - p->fed_seq <= EVENTS_MAX;
 }
 
-static void note_seats(struct feed *f, const struct known_performance *p, const char *numbers, uint64_t seq, uint64_t until_ms) {
+static void note_seats(struct feed *f, const struct known_performance *p, const char *numbers,
+                       uint64_t seq, uint64_t until_ms) {
     while (*numbers) {
         char *end;
         uint64_t number = strtoull(numbers, &end, 10);
         if (number >= 1 && number <= p->total_seats)
-            board_seat_note(f->board, (struct performance_id){p->performance}, number, seq, until_ms);
+            board_seat_note(f->board, (struct performance_id){p->performance}, number, seq,
+                            until_ms);
         if (*end != ',') break;
         numbers = end + 1;
     }
 }
 
-/* What an event does to seats. Tidying up after a hold that ran out does nothing: they were free by then, and may be
- * another's. */
+/* What an event does to seats. Tidying up after a hold that ran out does nothing: they were free by
+ * then, and may be another's. */
 static void take_event(void *ctx, const struct db_row *row) {
     struct feed *f = ctx;
     uint64_t performance = DB_ROW_U64(row, "performance_id"), seq = DB_ROW_U64(row, "seq");
     if (!f->at_performance || f->at_performance->performance != performance)
         f->at_performance = known_performance(&f->known, performance);
     struct known_performance *p = f->at_performance;
-    if (!p || seq != p->fed_seq + 1) return; /* a gap: what follows is left, and the seats are read anew */
+    if (!p || seq != p->fed_seq + 1)
+        return; /* a gap: what follows is left, and the seats are read anew */
     const char *kind = DB_ROW_TEXT(row, "kind"), *numbers = DB_ROW_TEXT(row, "seat_numbers");
     uint64_t count = DB_ROW_U64(row, "seat_count");
     p->fed_seq = seq;
@@ -120,9 +124,11 @@ static uint64_t distinct(uint64_t *v, uint64_t count) {
 static enum err load(struct feed *f, struct known_performance *p) {
     struct hall *h = &f->hall;
     h->total = h->sold = 0;
-    enum err e = db_run(f->db, STMT_SEATS_LOAD, DB_ARGS(DB_U64(p->performance)), take_seat, h, NULL);
+    enum err e =
+        db_run(f->db, STMT_SEATS_LOAD, DB_ARGS(DB_U64(p->performance)), take_seat, h, NULL);
     if (e) return e;
-    p->loaded = h->total && board_seats_load(f->board, (struct performance_id){p->performance}, h->seq, h->until_ms, h->total);
+    p->loaded = h->total && board_seats_load(f->board, (struct performance_id){p->performance},
+                                             h->seq, h->until_ms, h->total);
     p->no_room = !p->loaded;
     p->stale = true;
     if (!p->loaded) return E_OK;
@@ -142,7 +148,8 @@ static enum err load_some(struct feed *f) {
     }
     size_t done = 0;
     enum err e = E_OK;
-    /* At the start all, which are those that an earlier ticker has left on the board: it is not to be trusted before. */
+    /* At the start all, which are those that an earlier ticker has left on the board: it is not to
+     * be trusted before. */
     for (; done < f->load.count && (!f->begun || seats < LOAD_SEATS_MAX); done++) {
         struct known_performance *p = f->load.at[done];
         if ((e = load(f, p))) break;
@@ -168,8 +175,8 @@ static void counted(struct known_performance *p) {
 
 static bool count_on_board(struct feed *f, struct known_performance *p) {
     uint64_t seq;
-    if (!p->loaded ||
-        !board_seats_read(f->board, (struct performance_id){p->performance}, f->now_ms, NULL, &p->left, &seq, &p->until_ms))
+    if (!p->loaded || !board_seats_read(f->board, (struct performance_id){p->performance},
+                                        f->now_ms, NULL, &p->left, &seq, &p->until_ms))
         return false;
     counted(p);
     return true;
@@ -208,7 +215,9 @@ static enum err count_seats(struct feed *f) {
         struct known_concert *k = f->lively.at[i];
         for (struct known_performance *p = k->performances; p; p = p->next) {
             if (!is_stale(f, p)) continue;
-            uint64_t rest_ms = !p->counted ? 0 : p->loaded ? COUNT_ON_BOARD_MS : COUNT_BY_STATEMENT_MS;
+            uint64_t rest_ms = !p->counted ? 0
+                               : p->loaded ? COUNT_ON_BOARD_MS
+                                           : COUNT_BY_STATEMENT_MS;
             if (now_ms - p->counted_ms < rest_ms || count_on_board(f, p)) continue;
             if (seats >= COUNT_SEATS_MAX) continue;
             add_due(&due, p, &seats);

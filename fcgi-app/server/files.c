@@ -4,13 +4,15 @@
 #include "base/clock.h"
 #include "board/queue_file.h"
 
-#define FRESH_MS 4500      /* written again after so long: they may be 5 s old */
-#define NEWS_MS 250        /* and not more often than that */
-#define QUIET_MS 3000      /* a concert is lively for so long after something happened */
-#define IDLE_A_SECOND 60   /* idle files written a second, at most */
+#define FRESH_MS 4500    /* written again after so long: they may be 5 s old */
+#define NEWS_MS 250      /* and not more often than that */
+#define QUIET_MS 3000    /* a concert is lively for so long after something happened */
+#define IDLE_A_SECOND 60 /* idle files written a second, at most */
 #define IDLE_MAX (IDLE_A_SECOND * FRESH_MS / 1000)
 
-static bool is_counted(const struct known_concert *k) { return k->performances_count == 0 || k->queue.seats.total > 0; }
+static bool is_counted(const struct known_concert *k) {
+    return k->performances_count == 0 || k->queue.seats.total > 0;
+}
 
 static void write_file(struct feed *f, struct known_concert *k, uint64_t now_ms) {
     if (!is_counted(k) || !queue_file_write(f->conf->queue_state_dir, &k->queue, f->now_ms)) return;
@@ -37,7 +39,9 @@ static void shelve(struct files *files, struct feed *f, struct known_concert *k)
 
 static bool is_quiet(const struct known_concert *k, uint64_t now_ms) {
     const struct board_queue *q = &k->queue;
-    if (q->waiting || q->active || k->row.waiting || k->row.active || k->changed || q->admitted_per_minute) return false;
+    if (q->waiting || q->active || k->row.waiting || k->row.active || k->changed ||
+        q->admitted_per_minute)
+        return false;
     for (const struct known_performance *p = k->performances; p; p = p->next)
         if (!p->counted || p->stale || p->until_ms) return false;
     return now_ms - k->active_ms >= QUIET_MS;
@@ -47,7 +51,8 @@ static void write_lively(struct files *files, struct feed *f, uint64_t now_ms) {
     for (size_t i = 0; i < f->lively.count;) {
         struct known_concert *k = f->lively.at[i];
         uint64_t age_ms = now_ms - k->file_ms;
-        if (k->file_ms == 0 || age_ms >= FRESH_MS || (k->file_news && age_ms >= NEWS_MS)) write_file(f, k, now_ms);
+        if (k->file_ms == 0 || age_ms >= FRESH_MS || (k->file_news && age_ms >= NEWS_MS))
+            write_file(f, k, now_ms);
         if (!is_quiet(k, now_ms)) {
             i++;
             continue;

@@ -1,4 +1,5 @@
-/* Concerts and performances that the ticker knows. Ids only ever grow, as a rule: a new one goes to the end. */
+/* Concerts and performances that the ticker knows. Ids only ever grow, as a rule: a new one goes to
+ * the end. */
 #include "server/known.h"
 
 #include <assert.h>
@@ -60,7 +61,9 @@ static void *add(struct list *list, uint64_t id, size_t size, bool *new_r) {
     return item;
 }
 
-struct known_concert *known_concert(const struct known *known, uint64_t concert) { return find(&known->concerts, concert); }
+struct known_concert *known_concert(const struct known *known, uint64_t concert) {
+    return find(&known->concerts, concert);
+}
 
 struct known_performance *known_performance(const struct known *known, uint64_t performance) {
     return find(&known->performances, performance);
@@ -71,7 +74,8 @@ struct known_concert *known_concert_add(struct known *known, uint64_t concert, b
     return add(&known->concerts, concert, sizeof(struct known_concert), new_r);
 }
 
-struct known_performance *known_performance_add(struct known *known, uint64_t performance, struct known_concert *of, bool *new_r) {
+struct known_performance *known_performance_add(struct known *known, uint64_t performance,
+                                                struct known_concert *of, bool *new_r) {
     bool fresh;
     assert(performance && of);
     struct known_performance *p = add(&known->performances, performance, sizeof *p, &fresh);

@@ -1,5 +1,6 @@
-/* What the ticker remembers of each concert and performance between ticks: found by id, listed by what has to be done,
- * so that no tick walks over what did not change. In the ticker's own memory; what others may read is on the board. */
+/* What the ticker remembers of each concert and performance between ticks: found by id, listed by
+ * what has to be done, so that no tick walks over what did not change. In the ticker's own memory;
+ * what others may read is on the board. */
 #ifndef BOXOFFICE_KNOWN_H
 #define BOXOFFICE_KNOWN_H
 
@@ -12,10 +13,10 @@ struct known_performance {
     struct known_concert *concert;
     struct known_performance *next; /* of the same concert */
     uint64_t total_seats, price_minor;
-    uint64_t text_hash;             /* of what the board was given */
-    uint64_t event_seq;             /* by the last look */
-    bool listed, to_load;           /* among those whose events, or seats, are to be read */
-    bool missing;                   /* on the board */
+    uint64_t text_hash;   /* of what the board was given */
+    uint64_t event_seq;   /* by the last look */
+    bool listed, to_load; /* among those whose events, or seats, are to be read */
+    bool missing;         /* on the board */
     /* Seats: on the board or not, and as of which event. */
     bool loaded, no_room;
     uint64_t fed_seq;
@@ -67,7 +68,8 @@ struct known_performance *known_performance(const struct known *known, uint64_t 
 /* The one of that id, made when it is not known yet (*new_r, may be NULL). Its address stays. */
 struct known_concert *known_concert_add(struct known *known, uint64_t concert, bool *new_r);
 /* The same, of a concert that is known. */
-struct known_performance *known_performance_add(struct known *known, uint64_t performance, struct known_concert *of, bool *new_r);
+struct known_performance *known_performance_add(struct known *known, uint64_t performance,
+                                                struct known_concert *of, bool *new_r);
 void known_free(struct known *known);
 
 #endif

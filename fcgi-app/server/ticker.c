@@ -1,5 +1,6 @@
-/* The ticker's loop: look, bring the board up to date, then do what time demands. Reading comes first and waits for no
- * lock, so that the board stays fresh whatever is locked; what is locked is left alone for a while. */
+/* The ticker's loop: look, bring the board up to date, then do what time demands. Reading comes
+ * first and waits for no lock, so that the board stays fresh whatever is locked; what is locked is
+ * left alone for a while. */
 #include "server/ticker.h"
 
 #include "base/clock.h"
@@ -16,13 +17,13 @@
 #include <stdlib.h>
 #include <sys/select.h>
 
-#define ROUNDS_MAX 5          /* batches of one queue in one tick */
+#define ROUNDS_MAX 5 /* batches of one queue in one tick */
 #define PURGE_EVERY_MS 10000
-#define LOCK_WAIT_S 1         /* others who are to be let in wait for no longer */
-#define BACK_OFF_MS 1000      /* a concert that could not be locked is left alone for so long, */
-#define BACK_OFF_MS_MAX 8000  /* twice as long each time, up to this */
-#define ACT_MS_MAX 300        /* then the board comes first again; the others are next */
-#define CLOCK_STEP_MS 2000    /* no clock that is only slewed gets so far between two looks */
+#define LOCK_WAIT_S 1        /* others who are to be let in wait for no longer */
+#define BACK_OFF_MS 1000     /* a concert that could not be locked is left alone for so long, */
+#define BACK_OFF_MS_MAX 8000 /* twice as long each time, up to this */
+#define ACT_MS_MAX 300       /* then the board comes first again; the others are next */
+#define CLOCK_STEP_MS 2000   /* no clock that is only slewed gets so far between two looks */
 
 struct ticker {
     const struct conf *conf;
@@ -84,7 +85,8 @@ static bool end_holds(struct ticker *t) {
 static bool is_due(const struct ticker *t, const struct known_concert *k) {
     const struct board_queue *q = &k->row;
     if (k->overdue) return true;
-    return q->waiting > 0 && q->active < q->max_active && !q->paused && k->sales_open_at_ms <= t->feed.now_ms;
+    return q->waiting > 0 && q->active < q->max_active && !q->paused &&
+           k->sales_open_at_ms <= t->feed.now_ms;
 }
 
 static bool let_in(struct ticker *t, struct known_concert *k) {
@@ -105,7 +107,8 @@ static bool let_in(struct ticker *t, struct known_concert *k) {
     return changed;
 }
 
-/* Ends and lets in where the last look says so, those that were locked lately last. True when anything changed. */
+/* Ends and lets in where the last look says so, those that were locked lately last. True when
+ * anything changed. */
 static bool act(struct ticker *t) {
     struct list *wants = &t->feed.wants;
     uint64_t began_ms = clock_mono_ms();
@@ -132,20 +135,27 @@ static bool act(struct ticker *t) {
     return changed;
 }
 
-/* The database's clock went by as much as ours since the last look, or somebody has set it. All that ends by time would
- * end at once, or never: nothing does for a while, so that it can be put right. */
+/* The database's clock went by as much as ours since the last look, or somebody has set it. All
+ * that ends by time would end at once, or never: nothing does for a while, so that it can be put
+ * right. */
 static void watch_clock(struct ticker *t) {
     struct stats *stats = t->feed.stats;
-    int64_t least = (int64_t)t->feed.now_ms - (int64_t)t->feed.seen_ms, most = (int64_t)t->feed.now_ms - (int64_t)t->feed.looked_ms;
+    int64_t least = (int64_t)t->feed.now_ms - (int64_t)t->feed.seen_ms,
+            most = (int64_t)t->feed.now_ms - (int64_t)t->feed.looked_ms;
     uint64_t board_ms = board_now_ms(t->feed.board); /* as a ticker before this one knew it */
-    if (!t->offset_known) t->offset_ms = board_ms ? (int64_t)board_ms - (int64_t)clock_mono_ms() : least;
+    if (!t->offset_known)
+        t->offset_ms = board_ms ? (int64_t)board_ms - (int64_t)clock_mono_ms() : least;
     t->offset_known = true;
-    int64_t step_ms = least > t->offset_ms + CLOCK_STEP_MS ? least - t->offset_ms : most < t->offset_ms - CLOCK_STEP_MS ? most - t->offset_ms : 0;
+    int64_t step_ms = least > t->offset_ms + CLOCK_STEP_MS  ? least - t->offset_ms
+                      : most < t->offset_ms - CLOCK_STEP_MS ? most - t->offset_ms
+                                                            : 0;
     if (t->offset_ms < least) t->offset_ms = least;
     if (t->offset_ms > most) t->offset_ms = most;
     if (step_ms == 0) return;
     log_line(LOG_L_WARNING,
-             "the database's clock stepped by %+" PRId64 " ms: nothing ends and nobody is let in for %" PRIu64 " ms; put it right if it is wrong",
+             "the database's clock stepped by %+" PRId64
+             " ms: nothing ends and nobody is let in for %" PRIu64
+             " ms; put it right if it is wrong",
              step_ms, t->conf->clock_pause_ms);
     stats_add(&stats->clock_steps, 1);
     atomic_store(&stats->clock_step_ms, (uint64_t)step_ms);
@@ -153,7 +163,9 @@ static void watch_clock(struct ticker *t) {
     t->look_at_all = true;
 }
 
-static bool is_paused(const struct ticker *t) { return clock_mono_ms() < stats_get(&t->feed.stats->clock_paused_until_ms); }
+static bool is_paused(const struct ticker *t) {
+    return clock_mono_ms() < stats_get(&t->feed.stats->clock_paused_until_ms);
+}
 
 /* Looks, and publishes what it saw. */
 static enum err see(struct ticker *t) {
@@ -206,8 +218,8 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
     if (!t.feed.db) return 1;
     db_count_in(t.feed.db, &stats->ticker_database);
     prepare_signals(&none);
-    /* Another ticker may have died before. Its last board is whole, and serves until this one has read the
-     * rows: going by way of the database in between could make `ahead` grow again. */
+    /* Another ticker may have died before. Its last board is whole, and serves until this one has
+     * read the rows: going by way of the database in between could make `ahead` grow again. */
     while (!stop) {
         uint64_t began_ns = clock_mono_ns();
         turn(&t);
@@ -221,7 +233,8 @@ int ticker_run(const struct conf *conf, struct board *board, struct stats *stats
         if (e) clock_sleep_ms(100); /* said in the log; the board grows old until it is back */
         uint64_t took_ms = (clock_mono_ns() - began_ns) / 1000000;
         uint64_t rest_ms = took_ms < conf->tick_ms ? conf->tick_ms - took_ms : 1;
-        struct timespec rest = {.tv_sec = (time_t)(rest_ms / 1000), .tv_nsec = (long)(rest_ms % 1000) * 1000000};
+        struct timespec rest = {.tv_sec = (time_t)(rest_ms / 1000),
+                                .tv_nsec = (long)(rest_ms % 1000) * 1000000};
         pselect(0, NULL, NULL, NULL, &rest, &none); /* TERM is let in here only */
     }
     db_free(t.feed.db);

@@ -1,5 +1,5 @@
-/* The ticker: what time does to queues and holds, the board, and the static queue files. One on each host,
- * safe together: whatever they do is under the queue row's lock. */
+/* The ticker: what time does to queues and holds, the board, and the static queue files. One on
+ * each host, safe together: whatever they do is under the queue row's lock. */
 #ifndef BOXOFFICE_TICKER_H
 #define BOXOFFICE_TICKER_H
 

@@ -458,6 +458,7 @@ def a_ticker_that_stands_still():
 @damage
 def queue_files_that_are_old_missing_or_closed():
     concert = box.ctl("concert", "add", "--title", "File")["concertId"]
+    assert User(box.port).join(concert).status == 201  # where nobody is there need not be one
     path = file_of(f"queue/{concert}.json")
     wait_for(lambda: os.path.exists(path), 10, "it is written")
     pid = status()["pool"]["tickerPid"]

@@ -14,7 +14,9 @@
 #include "board/board.h"
 #include "board/nginx_errors.h"
 #include "board/stats.h"
+#include "board/seat_file.h"
 #include "http/body.h"
+#include "http/resp.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -528,6 +530,60 @@ static void poll_advice_grows_and_is_bounded(void) {
     CU_ASSERT(kinds > 20); /* jittered */
 }
 
+/* Some answers are put together by json-c and some without it: no reader is to see a difference. */
+static void texts_are_json_as_json_c_writes_it(void) {
+    static const char *const more[] = {"", "콘서트", "\"", "\\", "a/b", "\x7f", "a\nb\tc\"d\\", "𝄞 end"};
+    char one[3] = "";
+    for (int c = 1; c < 0x80 + 8; c++) {
+        one[0] = (char)c;
+        one[1] = 'x';
+        const char *text = c < 0x80 ? one : more[c - 0x80];
+        struct strbuf t = {0};
+        struct json_object *o = json_object_new_string(text);
+        strbuf_json(&t, text);
+        CU_ASSERT_STRING_EQUAL(t.bytes, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(o);
+        strbuf_free(&t);
+    }
+    struct strbuf t = {0};
+    static const uint64_t numbers[] = {0, 9, 10, 1234567890, UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) strbuf_u64(&t, numbers[i]);
+    strbuf_json_time(&t, 0);
+    strbuf_json_time(&t, 1);
+    CU_ASSERT_STRING_EQUAL(t.bytes, "0910123456789018446744073709551615null\"1970-01-01T00:00:00.001Z\"");
+    strbuf_free(&t);
+}
+
+static void a_seat_list_is_json(void) {
+    struct board_performance p = {.performance = 7, .total_seats = 3, .price_minor = 50};
+    struct strbuf t = {0};
+    seat_list_text(&t, &p, (const uint8_t[]){BOARD_SEAT_FREE, BOARD_SEAT_HELD, BOARD_SEAT_SOLD}, 1);
+    CU_ASSERT_STRING_EQUAL(t.bytes, "{\"performanceId\":7,\"totalSeats\":3,\"availableSeats\":1,\"seats\":["
+                                    "{\"seatNumber\":1,\"price\":50,\"status\":\"AVAILABLE\"},{\"seatNumber\":2,\"price\":50,\"status\":\"HELD\"},"
+                                    "{\"seatNumber\":3,\"price\":50,\"status\":\"SOLD\"}]}");
+    strbuf_free(&t);
+}
+
+static void what_a_client_has_is_not_sent_again(void) {
+    struct resp resp = {0};
+    static const struct {
+        const char *sent;
+        int status;
+    } rows[] = {{"", 200}, {"\"00000000000000ff\"", 304}, {"W/\"00000000000000ff\"", 304}, {"\"1\", \"00000000000000ff\"", 304}, {"*", 304},
+                {"\"00000000000000fe\"", 200}, {"00000000000000ff", 200}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char head[512];
+        resp_reset(&resp);
+        resp_bytes(&resp, 200, "application/json", "{}", 2);
+        resp_etag(&resp, 255, true, rows[i].sent);
+        CU_ASSERT(resp.status == rows[i].status && resp.body_len == (rows[i].status == 200 ? 2u : 0u));
+        resp_head(&resp, head, sizeof head);
+        CU_ASSERT(strstr(head, "ETag: \"00000000000000ff\"\r\n") && strstr(head, "Cache-Control: private, no-cache\r\n"));
+        CU_ASSERT_EQUAL(strstr(head, "Content-Length") != NULL, rows[i].status == 200);
+    }
+    resp_free(&resp);
+}
+
 static void nginx_errors_are_counted_once(void) {
     char path[] = "/tmp/boxoffice-unit-XXXXXX", next[64];
     struct stats *stats = stats_create(1, 0);
@@ -591,6 +647,9 @@ int main(void) {
         {"idempotency keys have a form, requests a hash", idempotency_keys},
         {"seat lists round trip", seat_lists_round_trip},
         {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
+        {"texts are JSON as json-c writes it", texts_are_json_as_json_c_writes_it},
+        {"a seat list is JSON", a_seat_list_is_json},
+        {"what a client has is not sent again", what_a_client_has_is_not_sent_again},
         {"nginx's errors are counted once", nginx_errors_are_counted_once},
     };
     return tap_run("unit", tests, sizeof tests / sizeof *tests);
