@@ -12,9 +12,9 @@ export PATH=$PATH:/usr/sbin:/sbin
 packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-libmysqlclient-dev libjson-c-dev libcunit1-dev
   libssl-dev libqrencode-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
 
-# For `check` alone: what looks at the units and boots a Debian to try the installation on, and a browser, with Korean
-# letters, for the pages.
-check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm"
+# For `check` alone: what looks at the units and boots a Debian to try the installation on, a browser, with Korean
+# letters, for the pages, and spin for the models.
+check_packages="spin systemd systemd-container debootstrap chromium fonts-nanum nodejs npm"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
