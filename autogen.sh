@@ -13,8 +13,9 @@ packages="gcc libc6-dev make autoconf automake pkg-config libfcgi-dev default-li
   libssl-dev libqrencode-dev zlib1g-dev libsystemd-dev nginx-light mariadb-server-core mariadb-client-core mariadb-client openssl curl procps mandoc python3 python3-yaml python3-jsonschema wrk zbar-tools librsvg2-bin"
 
 # For `check` alone: what looks at the units and boots a Debian to try the installation on, a browser, with Korean
-# letters, for the pages, and a compiler with fuzzers and sanitizers. (make valgrind and make tidy say what they need.)
-check_packages="systemd systemd-container debootstrap chromium fonts-nanum nodejs npm clang libclang-rt-14-dev"
+# letters, for the pages, a compiler with fuzzers and sanitizers, and spin for the models. (make valgrind and make tidy
+# say what they need.)
+check_packages="spin systemd systemd-container debootstrap chromium fonts-nanum nodejs npm clang libclang-rt-14-dev"
 
 say() { printf 'boxoffice: %s\n' "$*"; }
 die() { printf 'boxoffice: %s\n' "$*" >&2; exit 1; }
