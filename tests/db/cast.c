@@ -11,7 +11,8 @@
 #define PRICE 1000
 #define CHARGED 777 /* an amount that nothing else charges */
 
-#define ALL_ROLES {KEYED, PLAIN, REFUSED, REFUSED_KEYED, REPLAYED, REUSED, STRANGER}
+#define ALL_ROLES                                                                                  \
+    { KEYED, PLAIN, REFUSED, REFUSED_KEYED, REPLAYED, REUSED, STRANGER }
 const struct script scripts[] = {
     {"sign up", BATCH_SIGN_UP, 1, {PLAIN}},
     {"charge", BATCH_CHARGE, 1, {PLAIN}},
@@ -40,12 +41,16 @@ const struct script scripts[] = {
 const size_t script_count = sizeof scripts / sizeof *scripts;
 
 bool cast_repeatable(enum batch_kind kind) {
-    return kind == BATCH_SIGN_UP || kind == BATCH_JOIN || kind == BATCH_LEAVE || kind == BATCH_TICK || kind == BATCH_EXPIRE;
+    return kind == BATCH_SIGN_UP || kind == BATCH_JOIN || kind == BATCH_LEAVE ||
+           kind == BATCH_TICK || kind == BATCH_EXPIRE;
 }
 
 /* --- getting ready --- */
 
-static bool has_key(enum role role) { return role == KEYED || role == REFUSED_KEYED || role == REPLAYED || role == REUSED || role == STRANGER; }
+static bool has_key(enum role role) {
+    return role == KEYED || role == REFUSED_KEYED || role == REPLAYED || role == REUSED ||
+           role == STRANGER;
+}
 static bool is_refused(enum role role) { return role == REFUSED || role == REFUSED_KEYED; }
 static bool is_stranger(enum role role) { return role == STRANGER || role == STRANGER_PLAIN; }
 static bool was_there(enum role role) { return role == REPLAYED || role == REUSED; }
@@ -74,7 +79,8 @@ static void sign_up(struct cast *c) {
     }
 }
 
-static struct batch_request join_of(const struct cast *c, const struct guest *g, struct idem *idem) {
+static struct batch_request join_of(const struct cast *c, const struct guest *g,
+                                    struct idem *idem) {
     struct batch_request r = request_of(BATCH_JOIN, &g->cred, NULL, idem);
     r.concert = c->concert;
     return r;
@@ -85,17 +91,20 @@ static void join_all(struct cast *c) {
     for (size_t i = 0; i < c->count; i++) r[i] = join_of(c, &c->guest[i], NULL);
     go(r, c->count);
     for (size_t i = 0; i < c->count; i++)
-        c->guest[i].token = (struct token){.user = r[i].user, .concert = c->concert, .number = r[i].place.number};
+        c->guest[i].token =
+            (struct token){.user = r[i].user, .concert = c->concert, .number = r[i].place.number};
 }
 
-static struct batch_request hold_of(const struct cast *c, const struct guest *g, uint64_t seat, struct idem *idem) {
+static struct batch_request hold_of(const struct cast *c, const struct guest *g, uint64_t seat,
+                                    struct idem *idem) {
     struct batch_request r = request_of(BATCH_HOLD, NULL, &g->token, idem);
     r.performance = c->performance;
     r.seats = (struct seat_numbers){.count = 1, .number = {seat}};
     return r;
 }
 
-/* Seats that nobody had before, of a performance made anew when those at hand will not do for another cast. */
+/* Seats that nobody had before, of a performance made anew when those at hand will not do for
+ * another cast. */
 static struct concert_id concert_at_hand;
 static struct performance_id performance_at_hand;
 static uint64_t used = UINT64_MAX;
@@ -155,7 +164,8 @@ static void ready_tick(struct cast *c) {
     bool already;
     quick.active_ttl_ms = 1;
     c->concert = concert(1);
-    CU_ASSERT_EQUAL_FATAL(queue_join(db, board, &quick, &first, c->concert, NULL, &p, &already), E_OK);
+    CU_ASSERT_EQUAL_FATAL(queue_join(db, board, &quick, &first, c->concert, NULL, &p, &already),
+                          E_OK);
     c->guest->tick_waits = join(second, c->concert).number;
     clock_sleep_ms(3);
     c->guest->r = (struct batch_request){.kind = BATCH_TICK, .concert = c->concert, .limit = 100};
@@ -166,7 +176,8 @@ static void ready_expire(struct cast *c) {
     quick.hold_ttl_ms = 1;
     hold_all(c, &quick);
     clock_sleep_ms(3);
-    c->guest->r = (struct batch_request){.kind = BATCH_EXPIRE, .overdue = &c->guest->overdue, .overdue_count = 1};
+    c->guest->r = (struct batch_request){
+        .kind = BATCH_EXPIRE, .overdue = &c->guest->overdue, .overdue_count = 1};
 }
 
 /* The request itself. */
@@ -190,12 +201,15 @@ static void ask(struct cast *c, struct guest *g) {
     }
     g->r.reservation = reservation;
     /* Another's reservation is none of theirs. */
-    if (is_refused(g->role) && (c->kind == BATCH_RELEASE || c->kind == BATCH_CANCEL)) g->r.reservation = c->guest->r.reservation;
+    if (is_refused(g->role) && (c->kind == BATCH_RELEASE || c->kind == BATCH_CANCEL))
+        g->r.reservation = c->guest->r.reservation;
 }
 
 static enum err refusal_of(enum batch_kind kind) {
-    return kind == BATCH_CHARGE ? E_BALANCE_LIMIT_EXCEEDED : kind == BATCH_HOLD ? E_SEAT_TAKEN : kind == BATCH_PAY ? E_INSUFFICIENT_BALANCE
-                                                                                                        : E_RESERVATION_NOT_FOUND;
+    return kind == BATCH_CHARGE ? E_BALANCE_LIMIT_EXCEEDED
+           : kind == BATCH_HOLD ? E_SEAT_TAKEN
+           : kind == BATCH_PAY  ? E_INSUFFICIENT_BALANCE
+                                : E_RESERVATION_NOT_FOUND;
 }
 
 static void make_strange(struct cast *c, struct guest *g) {
@@ -206,7 +220,10 @@ static void make_strange(struct cast *c, struct guest *g) {
 }
 
 static void make_role(struct cast *c, struct guest *g) {
-    g->must = is_refused(g->role) ? refusal_of(c->kind) : g->role == REPLAYED ? E_REPLAYED : g->role == REUSED ? E_IDEMPOTENCY_KEY_REUSED : E_OK;
+    g->must = is_refused(g->role)   ? refusal_of(c->kind)
+              : g->role == REPLAYED ? E_REPLAYED
+              : g->role == REUSED   ? E_IDEMPOTENCY_KEY_REUSED
+                                    : E_OK;
     g->effects = is_refused(g->role) || is_stranger(g->role) ? 0 : 1;
     if (is_stranger(g->role)) make_strange(c, g);
     if (!was_there(g->role)) return;
@@ -233,7 +250,8 @@ void cast_ready(const struct script *s, struct cast *c) {
         if (c->kind == BATCH_EXPIRE) ready_expire(c);
         if (c->kind > BATCH_HOLD && c->kind < BATCH_TICK) hold_all(c, &conf);
         if (c->kind == BATCH_LEAVE) hold_all(c, &conf);
-        if (c->kind == BATCH_CHARGE || c->kind == BATCH_PAY || c->kind == BATCH_CANCEL) charge_all(c);
+        if (c->kind == BATCH_CHARGE || c->kind == BATCH_PAY || c->kind == BATCH_CANCEL)
+            charge_all(c);
         if (c->kind == BATCH_CANCEL) pay_all(c);
     }
     for (size_t i = 0; i < c->count; i++) ask(c, &c->guest[i]);
@@ -245,7 +263,9 @@ static void take_over(struct cast *c) {
     struct cred other = user("next");
     struct place p = join(other, c->concert);
     struct reservation r;
-    CU_ASSERT_EQUAL(hold(token_of(&p), c->performance, (struct seat_numbers){.count = 1, .number = {used}}, &r), E_OK);
+    CU_ASSERT_EQUAL(
+        hold(token_of(&p), c->performance, (struct seat_numbers){.count = 1, .number = {used}}, &r),
+        E_OK);
     CU_ASSERT_EQUAL(reservation_release(db, &other, r.id), E_OK);
 }
 
@@ -294,23 +314,32 @@ static void hex_of(const struct guest *g, char hex_r[33]) {
 uint64_t cast_effects(const struct cast *c, const struct guest *g, uint64_t *id_r) {
     static const char *const counts[BATCH_KINDS] = {
         [BATCH_SIGN_UP] = COUNT_AND("0") "user WHERE user_id = UNHEX('%s')",
-        [BATCH_CHARGE] = COUNT_AND("entry_id") "balance_entry WHERE amount_minor = 777 AND user_id = UNHEX('%s')",
+        [BATCH_CHARGE] = COUNT_AND(
+            "entry_id") "balance_entry WHERE amount_minor = 777 AND user_id = UNHEX('%s')",
         [BATCH_JOIN] = COUNT_AND("0") "place WHERE user_id = UNHEX('%s')",
-        [BATCH_LEAVE] = COUNT_AND("0") "place p JOIN reservation r USING (user_id) WHERE p.state = 'LEFT' AND r.status = 'RELEASED'"
-                        " AND user_id = UNHEX('%s')",
-        [BATCH_HOLD] = COUNT_AND("reservation_id") "reservation r JOIN seat s USING (reservation_id) WHERE user_id = UNHEX('%s')",
-        [BATCH_RELEASE] = COUNT_AND("0") "reservation WHERE status = 'RELEASED' AND user_id = UNHEX('%s')",
-        [BATCH_PAY] = COUNT_AND("payment_id") "balance_entry e JOIN payment p USING (reservation_id) WHERE e.type = 'PAYMENT'"
-                      " AND e.user_id = UNHEX('%s')",
-        [BATCH_CANCEL] = COUNT_AND("0") "balance_entry WHERE type = 'REFUND' AND user_id = UNHEX('%s')",
-        [BATCH_EXPIRE] = COUNT_AND("0") "reservation_event e JOIN reservation r USING (reservation_id) WHERE kind = 'EXPIRED'"
-                         " AND r.status = 'EXPIRED' AND user_id = UNHEX('%s')",
+        [BATCH_LEAVE] = COUNT_AND("0") "place p JOIN reservation r USING (user_id) WHERE p.state = "
+                                       "'LEFT' AND r.status = 'RELEASED'"
+                                       " AND user_id = UNHEX('%s')",
+        [BATCH_HOLD] = COUNT_AND("reservation_id") "reservation r JOIN seat s USING "
+                                                   "(reservation_id) WHERE user_id = UNHEX('%s')",
+        [BATCH_RELEASE] =
+            COUNT_AND("0") "reservation WHERE status = 'RELEASED' AND user_id = UNHEX('%s')",
+        [BATCH_PAY] = COUNT_AND("payment_id") "balance_entry e JOIN payment p USING "
+                                              "(reservation_id) WHERE e.type = 'PAYMENT'"
+                                              " AND e.user_id = UNHEX('%s')",
+        [BATCH_CANCEL] =
+            COUNT_AND("0") "balance_entry WHERE type = 'REFUND' AND user_id = UNHEX('%s')",
+        [BATCH_EXPIRE] = COUNT_AND("0") "reservation_event e JOIN reservation r USING "
+                                        "(reservation_id) WHERE kind = 'EXPIRED'"
+                                        " AND r.status = 'EXPIRED' AND user_id = UNHEX('%s')",
     };
     char sql[400], hex[33], value[64], *end;
     hex_of(g, hex);
     if (c->kind == BATCH_TICK)
-        snprintf(sql, sizeof sql, COUNT_AND("0") "queue_event WHERE kind = 'ADMIT' AND concert_id = %" PRIu64 " AND number = %" PRIu64, c->concert.v,
-                 g->tick_waits);
+        snprintf(sql, sizeof sql,
+                 COUNT_AND("0") "queue_event WHERE kind = 'ADMIT' AND concert_id = %" PRIu64
+                                " AND number = %" PRIu64,
+                 c->concert.v, g->tick_waits);
     else
         snprintf(sql, sizeof sql, counts[c->kind], hex);
     look(sql, value, sizeof value);
@@ -322,6 +351,9 @@ uint64_t cast_effects(const struct cast *c, const struct guest *g, uint64_t *id_
 bool cast_key_kept(const struct guest *g) {
     char sql[200], hex[33];
     hex_of(g, hex);
-    snprintf(sql, sizeof sql, "SELECT COUNT(*) FROM idempotency_key WHERE status IS NOT NULL AND user_id = UNHEX('%s')", hex);
+    snprintf(
+        sql, sizeof sql,
+        "SELECT COUNT(*) FROM idempotency_key WHERE status IS NOT NULL AND user_id = UNHEX('%s')",
+        hex);
     return look_at(sql) == 1;
 }

@@ -1,5 +1,5 @@
-/* Casts: a few people for whom one kind of write is the next thing to do, as one group; what each must be told, and
- * what must be in the rows then. */
+/* Casts: a few people for whom one kind of write is the next thing to do, as one group; what each
+ * must be told, and what must be in the rows then. */
 #ifndef CAST_H
 #define CAST_H
 
@@ -7,13 +7,14 @@
 
 /* What is special about a request. Those with a key are told by a replay when they ask again. */
 enum role {
-    PLAIN,          /* without a key */
+    PLAIN, /* without a key */
     KEYED,
-    REFUSED,        /* by its rule, without a key */
-    REFUSED_KEYED,  /* by its rule; the key keeps the refusal */
-    REPLAYED,       /* its key has an answer already */
-    REUSED,         /* its key was used for another request */
-    STRANGER,       /* wrong credentials, or a token of another; keyed where the kind takes keys: its key is not kept */
+    REFUSED,       /* by its rule, without a key */
+    REFUSED_KEYED, /* by its rule; the key keeps the refusal */
+    REPLAYED,      /* its key has an answer already */
+    REUSED,        /* its key was used for another request */
+    STRANGER, /* wrong credentials, or a token of another; keyed where the kind takes keys: its key
+                 is not kept */
     STRANGER_PLAIN,
 };
 
@@ -25,9 +26,9 @@ struct guest {
     struct batch_request r;
     struct idem idem;
     bool keyed;
-    enum err must;      /* told when nothing goes wrong */
-    uint64_t effects;   /* that must be in the rows then */
-    uint64_t overdue;   /* EXPIRE: the reservation */
+    enum err must;       /* told when nothing goes wrong */
+    uint64_t effects;    /* that must be in the rows then */
+    uint64_t overdue;    /* EXPIRE: the reservation */
     uint64_t tick_waits; /* TICK: the number of who waits */
 };
 
@@ -54,7 +55,8 @@ void cast_ready(const struct script *script, struct cast *cast_r);
 void cast_end(struct cast *cast);
 /* Runs them as one group; those in `only`, when it is not NULL. */
 void cast_run(struct cast *cast, const bool only[CAST_MAX]);
-/* How often the effect is in the rows, as another connection sees them; id_r: what the database gave to it, or 0. */
+/* How often the effect is in the rows, as another connection sees them; id_r: what the database
+ * gave to it, or 0. */
 uint64_t cast_effects(const struct cast *cast, const struct guest *g, uint64_t *id_r);
 /* Whether an answer is kept for the guest's key, as another connection sees it. */
 bool cast_key_kept(const struct guest *g);

@@ -1,6 +1,7 @@
-/* Faults: both statements of every kind of write, cut off before and after, deadlocked, kept waiting for a lock; then
- * every statement within the two procedures, and behind the last; with one request and with mixed groups. After each,
- * what everybody was told is held against the rows, and everybody asks again. */
+/* Faults: both statements of every kind of write, cut off before and after, deadlocked, kept
+ * waiting for a lock; then every statement within the two procedures, and behind the last; with one
+ * request and with mixed groups. After each, what everybody was told is held against the rows, and
+ * everybody asks again. */
 #include "cast.h"
 
 #include "../tap.h"
@@ -25,7 +26,8 @@ static unsigned cases, unknowns;
 static bool is_kept(enum err must) { return must == E_OK || outcome_is_kept(must); }
 
 /* Whether what one was told goes with the rows. */
-static bool told_right(const struct cast *c, const struct guest *g, const struct harm *harm, uint64_t done, uint64_t id) {
+static bool told_right(const struct cast *c, const struct guest *g, const struct harm *harm,
+                       uint64_t done, uint64_t id) {
     const struct batch_request *r = &g->r;
     enum err e = r->outcome;
     if (e == g->must) {
@@ -36,21 +38,27 @@ static bool told_right(const struct cast *c, const struct guest *g, const struct
         return harm->lost && harm->in_store && g->keyed && is_kept(g->must) && done == g->effects &&
                g->idem.status == (g->must ? err_status(g->must) : 201);
     if (e == E_DATABASE_UNAVAILABLE)
-        return r->unknown && harm->lost && harm->in_store && !g->keyed && !cast_repeatable(c->kind) &&
-               (g->effects ? done <= 1 && (harm->done < 0 || done == (uint64_t)harm->done) : done == 0);
+        return r->unknown && harm->lost && harm->in_store && !g->keyed &&
+               !cast_repeatable(c->kind) &&
+               (g->effects ? done <= 1 && (harm->done < 0 || done == (uint64_t)harm->done)
+                           : done == 0);
     if (e == E_BUSY) return harm->busy && done == 0;
     /* A key's row that is not to be had in time is told as a first request that still runs. */
-    return e == E_IDEMPOTENCY_IN_PROGRESS && harm->lock_wait && g->keyed && c->count == 1 && done == 0;
+    return e == E_IDEMPOTENCY_IN_PROGRESS && harm->lock_wait && g->keyed && c->count == 1 &&
+           done == 0;
 }
 
 /* The same again, by somebody who has not got an answer, or has; `first` was told before. */
 static bool told_right_again(const struct guest *g, enum err first, uint64_t done, uint64_t id) {
     char body[100];
-    enum err must = g->keyed && is_kept(g->must) && first != E_IDEMPOTENCY_IN_PROGRESS ? E_REPLAYED : g->must;
+    enum err must =
+        g->keyed && is_kept(g->must) && first != E_IDEMPOTENCY_IN_PROGRESS ? E_REPLAYED : g->must;
     snprintf(body, sizeof body, "{\"id\":%" PRIu64 ",\"more\":1}", id);
     if (g->r.outcome != must || done != g->effects) return false;
     if (must == E_REPLAYED && !g->must && strcmp(g->idem.body, body) != 0) return false;
-    if (g->keyed && cast_key_kept(g) != (is_kept(g->must) || must == E_REPLAYED || must == E_IDEMPOTENCY_KEY_REUSED)) return false;
+    if (g->keyed && cast_key_kept(g) != (is_kept(g->must) || must == E_REPLAYED ||
+                                         must == E_IDEMPOTENCY_KEY_REUSED))
+        return false;
     return true;
 }
 
@@ -60,13 +68,15 @@ static bool in_transaction(void) {
     return *value != '0';
 }
 
-static void say_wrong(const struct script *s, size_t i, const char *fault, const char *when, const struct guest *g, uint64_t done) {
-    printf("# %s, %s: request %zu (role %d) %s: %s%s, %" PRIu64 " times\n", s->name, fault, i, g->role, when, err_name(g->r.outcome),
-           g->r.unknown ? ", unknown" : "", done);
+static void say_wrong(const struct script *s, size_t i, const char *fault, const char *when,
+                      const struct guest *g, uint64_t done) {
+    printf("# %s, %s: request %zu (role %d) %s: %s%s, %" PRIu64 " times\n", s->name, fault, i,
+           g->role, when, err_name(g->r.outcome), g->r.unknown ? ", unknown" : "", done);
 }
 
 /* Holds against the rows what the faulted run has told, and asks again. */
-static void check(const struct script *s, struct cast *c, const char *fault, const struct harm *harm) {
+static void check(const struct script *s, struct cast *c, const char *fault,
+                  const struct harm *harm) {
     bool again[CAST_MAX] = {false}, open = in_transaction();
     uint64_t done, id;
     bool unknown = false;
@@ -98,7 +108,8 @@ static void check(const struct script *s, struct cast *c, const char *fault, con
 
 /* --- as the program runs them --- */
 
-static const char *const kind_names[DB_FAULT_KINDS] = {"none", "cut before", "cut after", "1213", "1205"};
+static const char *const kind_names[DB_FAULT_KINDS] = {"none", "cut before", "cut after", "1213",
+                                                       "1205"};
 
 static void one_fault(const struct script *s, enum stmt at, enum db_fault_kind kind) {
     struct cast c;
@@ -113,9 +124,11 @@ static void one_fault(const struct script *s, enum stmt at, enum db_fault_kind k
     if (db_fault.kind != DB_FAULT_NONE) printf("# %s, %s: did not fire\n", s->name, fault);
     CU_ASSERT_EQUAL(db_fault.kind, DB_FAULT_NONE);
     db_fault.kind = DB_FAULT_NONE;
-    /* One that is told nothing but what is known although its answer was cut off would be told by luck. */
+    /* One that is told nothing but what is known although its answer was cut off would be told by
+     * luck. */
     bool must_be_unknown = harm.lost && harm.in_store && !cast_repeatable(c.kind);
-    for (size_t i = 0; i < c.count && must_be_unknown; i++) CU_ASSERT_EQUAL(c.guest[i].r.unknown, !c.guest[i].keyed);
+    for (size_t i = 0; i < c.count && must_be_unknown; i++)
+        CU_ASSERT_EQUAL(c.guest[i].r.unknown, !c.guest[i].keyed);
     check(s, &c, fault, &harm);
     cast_end(&c);
     cases++;
@@ -129,12 +142,15 @@ void every_fault_has_one_outcome(void) {
         for (int store = scripts[i].kind == BATCH_SIGN_UP; store <= 1; store++)
             for (enum db_fault_kind kind = DB_FAULT_CUT_BEFORE; kind < DB_FAULT_KINDS; kind++)
                 one_fault(&scripts[i], store ? STMT_BATCH_STORE : STMT_BATCH_LOAD, kind);
-    printf("# %u fault cases at the two statements, alone and in groups; %u with an outcome not known\n", cases, unknowns);
+    printf("# %u fault cases at the two statements, alone and in groups; %u with an outcome not "
+           "known\n",
+           cases, unknowns);
     /* Each has been counted for what it was: half of the cases cut the connection. */
     CU_ASSERT(unknowns > 0 && stats.trouble[DB_OUTCOME_UNKNOWN] >= unknowns);
     CU_ASSERT(stats.trouble[DB_RUN_AGAIN] == cases / 2);
     CU_ASSERT(stats.trouble[DB_LOST] + stats.trouble[DB_OUTCOME_UNKNOWN] == cases / 2);
-    CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 && stats.trouble[DB_UNREACHABLE] == 0);
+    CU_ASSERT(stats.retries > 0 && stats.connections > 0 && stats.trouble[DB_FAILED] == 0 &&
+              stats.trouble[DB_UNREACHABLE] == 0);
     CU_ASSERT(stats.runs[STMT_BATCH_LOAD] > 0 && stats.time_us[STMT_BATCH_LOAD] > 0);
     db_count_in(db, NULL);
     look_end();
@@ -149,17 +165,22 @@ static void plant(enum fault_kind kind, unsigned at) {
     script(sql);
 }
 
-/* What the server said where a fault was planted; "": it did not come by, or its connection is gone. */
+/* What the server said where a fault was planted; "": it did not come by, or its connection is
+ * gone. */
 static bool fault_value(const char *sql, char value[2000]) {
     char why[300];
     return db_script_value(db, sql, value, 2000, why, sizeof why);
 }
 
-static void one_inner_fault(const struct script *s, enum fault_kind kind, unsigned at, bool in_store) {
+static void one_inner_fault(const struct script *s, enum fault_kind kind, unsigned at,
+                            bool in_store) {
     static const char *const names[FAULT_KINDS] = {"none", "none", "1213", "1205", "killed"};
     struct cast c;
     char value[2000], fault[80];
-    struct harm harm = {.lost = kind == FAULT_KILLED, .in_store = in_store, .lock_wait = kind == FAULT_LOCK_WAIT && !in_store, .done = -1};
+    struct harm harm = {.lost = kind == FAULT_KILLED,
+                        .in_store = in_store,
+                        .lock_wait = kind == FAULT_LOCK_WAIT && !in_store,
+                        .done = -1};
     snprintf(fault, sizeof fault, "%s at point %u", names[kind], at);
     cast_ready(s, &c);
     plant(kind, at);
@@ -183,22 +204,25 @@ static unsigned inner_faults(const struct script *s, const struct instrumented *
     check(s, &c, "no fault", &(struct harm){.done = 1});
     cast_end(&c);
     for (unsigned at; (at = (unsigned)strtoul(next, &next, 10)) > 0; points++)
-        for (enum fault_kind kind = FAULT_DEADLOCK; kind < FAULT_KINDS; kind++) one_inner_fault(s, kind, at, at > with->before_store);
+        for (enum fault_kind kind = FAULT_DEADLOCK; kind < FAULT_KINDS; kind++)
+            one_inner_fault(s, kind, at, at > with->before_store);
     return points;
 }
 
 void every_fault_within_a_write_has_one_outcome(void) {
     struct instrumented with, without;
     unsigned passed = 0;
-    CU_ASSERT_FATAL(instrument(conf.sql_dir, true, &with) && instrument(conf.sql_dir, false, &without));
+    CU_ASSERT_FATAL(instrument(conf.sql_dir, true, &with) &&
+                    instrument(conf.sql_dir, false, &without));
     CU_ASSERT_FATAL(with.points > 30 && with.before_store > 10);
     cases = unknowns = 0;
     script("DROP PROCEDURE IF EXISTS fault");
     script(fault_procedure);
     script(with.text);
     for (size_t i = 0; i < script_count; i++) passed += inner_faults(&scripts[i], &with);
-    printf("# %u fault cases at %u points within the procedures, passed %u times; %u with an outcome not known\n", cases, with.points, passed,
-           unknowns);
+    printf("# %u fault cases at %u points within the procedures, passed %u times; %u with an "
+           "outcome not known\n",
+           cases, with.points, passed, unknowns);
     CU_ASSERT(cases > 485 && unknowns > 0);
     script(without.text);
     script("DROP PROCEDURE fault");
@@ -214,9 +238,10 @@ void every_fault_within_a_write_has_one_outcome(void) {
 static const struct {
     const char *when, *user;
 } refusing[] = {
-    {"INSERT ON user", "NEW.user_id"},        {"UPDATE ON user", "NEW.user_id"},  {"INSERT ON place", "NEW.user_id"},
-    {"UPDATE ON place", "NEW.user_id"},       {"INSERT ON reservation", "NEW.user_id"},
-    {"UPDATE ON reservation", "NEW.user_id"}, {"INSERT ON balance_entry", "NEW.user_id"},
+    {"INSERT ON user", "NEW.user_id"},          {"UPDATE ON user", "NEW.user_id"},
+    {"INSERT ON place", "NEW.user_id"},         {"UPDATE ON place", "NEW.user_id"},
+    {"INSERT ON reservation", "NEW.user_id"},   {"UPDATE ON reservation", "NEW.user_id"},
+    {"INSERT ON balance_entry", "NEW.user_id"},
 };
 #define REFUSING (sizeof refusing / sizeof *refusing)
 
@@ -225,14 +250,15 @@ static void refuse_rows(bool on) {
     for (size_t i = 0; i < REFUSING; i++) {
         snprintf(sql, sizeof sql, "DROP TRIGGER IF EXISTS refuse_%zu", i);
         script(sql);
-        snprintf(sql, sizeof sql,
-                 "CREATE TRIGGER refuse_%zu BEFORE %s FOR EACH ROW BEGIN\n"
-                 "  IF %s = @fault_user AND @fault_number = 1213 THEN\n"
-                 "    SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'planted';\n"
-                 "  ELSEIF %s = @fault_user THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'planted';\n"
-                 "  END IF;\n"
-                 "END",
-                 i, refusing[i].when, refusing[i].user, refusing[i].user);
+        snprintf(
+            sql, sizeof sql,
+            "CREATE TRIGGER refuse_%zu BEFORE %s FOR EACH ROW BEGIN\n"
+            "  IF %s = @fault_user AND @fault_number = 1213 THEN\n"
+            "    SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'planted';\n"
+            "  ELSEIF %s = @fault_user THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'planted';\n"
+            "  END IF;\n"
+            "END",
+            i, refusing[i].when, refusing[i].user, refusing[i].user);
         if (on) script(sql);
     }
 }
@@ -240,7 +266,8 @@ static void refuse_rows(bool on) {
 static void refuse_user(const struct guest *g, unsigned number) {
     char sql[120], hex[33] = "";
     for (int i = 0; g && i < 16; i++) sprintf(hex + 2 * i, "%02x", g->cred.user.v[i]);
-    snprintf(sql, sizeof sql, "SET @fault_user = NULLIF(UNHEX('%s'), ''), @fault_number = %u", hex, number);
+    snprintf(sql, sizeof sql, "SET @fault_user = NULLIF(UNHEX('%s'), ''), @fault_number = %u", hex,
+             number);
     script(sql);
 }
 
@@ -259,9 +286,11 @@ static void one_refused(const struct script *s, size_t one, unsigned number) {
     for (size_t i = 0; i < c.count; i++) {
         struct guest *g = &c.guest[i];
         uint64_t done = cast_effects(&c, g, &id);
-        bool right = i == one ? g->r.outcome == must && !g->r.unknown && done == (g->must ? g->effects : 0)
-                              : told_right(&c, g, &(struct harm){0}, done, id);
-        if (!right) say_wrong(s, i, i == one ? "its own error" : "another's error", "was told", g, done);
+        bool right =
+            i == one ? g->r.outcome == must && !g->r.unknown && done == (g->must ? g->effects : 0)
+                     : told_right(&c, g, &(struct harm){0}, done, id);
+        if (!right)
+            say_wrong(s, i, i == one ? "its own error" : "another's error", "was told", g, done);
         CU_ASSERT(right);
     }
     /* The one who was refused asks once more, when whatever it was is over. */
@@ -270,7 +299,8 @@ static void one_refused(const struct script *s, size_t one, unsigned number) {
     cast_run(&c, again);
     uint64_t done = cast_effects(&c, culprit, &id);
     bool kept = culprit->must && culprit->keyed && outcome_is_kept(culprit->must);
-    bool right = culprit->r.outcome == (kept ? E_REPLAYED : culprit->must) && done == culprit->effects;
+    bool right =
+        culprit->r.outcome == (kept ? E_REPLAYED : culprit->must) && done == culprit->effects;
     if (!right) say_wrong(s, one, "its own error is over", "was told", culprit, done);
     CU_ASSERT(right);
     cast_end(&c);
@@ -309,16 +339,19 @@ static unsigned run_locked(struct cast *c, const char *lock, enum err e, uint64_
     return told;
 }
 
-/* The row that all of a group need: they wait for it together, not one after the other. One that one of them needs:
- * the others go on. */
+/* The row that all of a group need: they wait for it together, not one after the other. One that
+ * one of them needs: the others go on. */
 void a_lock_keeps_back_whom_it_must(void) {
-    static const struct script six = {"six join", BATCH_JOIN, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}},
-                               rich = {"six charge", BATCH_CHARGE, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}};
+    static const struct script
+        six = {"six join", BATCH_JOIN, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}},
+        rich = {"six charge", BATCH_CHARGE, 6, {PLAIN, PLAIN, PLAIN, PLAIN, PLAIN, PLAIN}};
     struct cast c;
     char lock[200], hex[33];
     uint64_t took_ms;
     cast_ready(&six, &c);
-    snprintf(lock, sizeof lock, "START TRANSACTION; SELECT * FROM queue WHERE concert_id = %" PRIu64 " FOR UPDATE", c.concert.v);
+    snprintf(lock, sizeof lock,
+             "START TRANSACTION; SELECT * FROM queue WHERE concert_id = %" PRIu64 " FOR UPDATE",
+             c.concert.v);
     CU_ASSERT_EQUAL(run_locked(&c, lock, E_BUSY, &took_ms), 6);
     printf("# six that wait for one row are told so in %" PRIu64 " ms\n", took_ms);
     CU_ASSERT(took_ms < 7500); /* locks are waited for 1 s here */
@@ -327,7 +360,8 @@ void a_lock_keeps_back_whom_it_must(void) {
 
     cast_ready(&rich, &c);
     for (int i = 0; i < 16; i++) sprintf(hex + 2 * i, "%02x", c.guest[2].cred.user.v[i]);
-    snprintf(lock, sizeof lock, "START TRANSACTION; UPDATE user SET name = 'x' WHERE user_id = UNHEX('%s')", hex);
+    snprintf(lock, sizeof lock,
+             "START TRANSACTION; UPDATE user SET name = 'x' WHERE user_id = UNHEX('%s')", hex);
     CU_ASSERT_EQUAL(run_locked(&c, lock, E_OK, &took_ms), 5);
     CU_ASSERT_EQUAL(c.guest[2].r.outcome, E_BUSY);
     CU_ASSERT(took_ms < 7500);
@@ -342,7 +376,8 @@ static batch_answer_fn *answer_before;
 static char socket_before[sizeof conf.database_socket];
 
 /* Called between load and store. */
-static void leave_no_way(struct batch_request *r, int *status_r, const char **body_r, size_t *len_r) {
+static void leave_no_way(struct batch_request *r, int *status_r, const char **body_r,
+                         size_t *len_r) {
     strcpy(conf.database_socket, "/nowhere");
     answer_before(r, status_r, body_r, len_r);
 }
@@ -366,20 +401,23 @@ static void one_loss_for_good(const struct script *s, enum db_fault_kind kind) {
         struct guest *g = &c.guest[i];
         uint64_t done = cast_effects(&c, g, &id);
         bool there = !g->effects ? done == 0 : g->must ? done == 1 : done == (uint64_t)harm.done;
-        if (g->r.outcome != E_DATABASE_UNAVAILABLE || !there) say_wrong(s, i, "lost for good", "was told", g, done);
+        if (g->r.outcome != E_DATABASE_UNAVAILABLE || !there)
+            say_wrong(s, i, "lost for good", "was told", g, done);
         CU_ASSERT(g->r.outcome == E_DATABASE_UNAVAILABLE && there);
         g->r.answer = answer_before;
         /* They look first, or have a key. */
         if (!g->keyed && !cast_repeatable(c.kind) && done) g->r.outcome = g->must;
     }
     bool again[CAST_MAX];
-    for (size_t i = 0; i < c.count; i++) again[i] = c.guest[i].keyed || c.guest[i].r.outcome == E_DATABASE_UNAVAILABLE;
+    for (size_t i = 0; i < c.count; i++)
+        again[i] = c.guest[i].keyed || c.guest[i].r.outcome == E_DATABASE_UNAVAILABLE;
     cast_run(&c, again);
     for (size_t i = 0; i < c.count; i++) {
         struct guest *g = &c.guest[i];
         uint64_t done = cast_effects(&c, g, &id);
         bool replayed = g->keyed && is_kept(g->must) && g->r.outcome == E_REPLAYED;
-        bool right = done == g->effects && (g->r.outcome == g->must || replayed) && (!replayed || kind == DB_FAULT_CUT_AFTER || g->must == E_REPLAYED);
+        bool right = done == g->effects && (g->r.outcome == g->must || replayed) &&
+                     (!replayed || kind == DB_FAULT_CUT_AFTER || g->must == E_REPLAYED);
         if (!right) say_wrong(s, i, "the database is back", "was told", g, done);
         CU_ASSERT(right);
     }

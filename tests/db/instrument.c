@@ -1,4 +1,5 @@
-/* Reads procedures as text. It knows how sql/ is written, not SQL: a statement begins a line, and so does the last END. */
+/* Reads procedures as text. It knows how sql/ is written, not SQL: a statement begins a line, and
+ * so does the last END. */
 #include "instrument.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@ const char fault_procedure[] =
     "BEGIN\n"
     "  IF @fault_kind = 1 THEN\n"
     "    SET @fault_passed = CONCAT(COALESCE(@fault_passed, ''), p_point, ' ');\n"
-    "  ELSEIF @fault_at = p_point AND @fault_kind IS NOT NULL AND (@fault_kind = 4 OR @@in_transaction) THEN\n"
+    "  ELSEIF @fault_at = p_point AND @fault_kind IS NOT NULL AND (@fault_kind = 4 OR "
+    "@@in_transaction) THEN\n"
     "    SET @fault_at = NULL;\n"
     "    CASE @fault_kind\n"
     "      WHEN 2 THEN SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'planted';\n"
@@ -20,7 +22,9 @@ const char fault_procedure[] =
     "  END IF;\n"
     "END";
 
-static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
+static bool begins(const char *text, const char *with) {
+    return strncmp(text, with, strlen(with)) == 0;
+}
 
 static bool ends(const char *text, size_t len, const char *with) {
     size_t n = strlen(with);
@@ -28,7 +32,8 @@ static bool ends(const char *text, size_t len, const char *with) {
 }
 
 static bool is_statement(const char *line) {
-    static const char *const words[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CALL ", "COMMIT;", "START ", "OPEN ", "FETCH ", "ROLLBACK;"};
+    static const char *const words[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "CALL ",
+                                        "COMMIT;", "START ",  "OPEN ",   "FETCH ",  "ROLLBACK;"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (begins(line, words[i])) return true;
     return false;
@@ -42,8 +47,8 @@ static bool at_boundary(const char *line, size_t len) {
     return false;
 }
 
-/* Whether a line of a procedure is one before which a point can stand. The last END is one, too: what comes after all
- * that a procedure does, and before its answer. */
+/* Whether a line of a procedure is one before which a point can stand. The last END is one, too:
+ * what comes after all that a procedure does, and before its answer. */
 static bool takes_point(const char *line, const char *text, const char *before) {
     if (begins(text, "END;")) return begins(line, "END;");
     return is_statement(text) && at_boundary(before, strlen(before));
@@ -62,7 +67,8 @@ static void one_file(FILE *in, FILE *out, bool points, struct instrumented *i) {
             if (begins(name, "batch_store(")) i->before_store = i->points;
         }
         if (!within) continue;
-        if (points && takes_point(line, text, before)) fprintf(out, "CALL fault(%u);\n", ++i->points);
+        if (points && takes_point(line, text, before))
+            fprintf(out, "CALL fault(%u);\n", ++i->points);
         fputs(line, out);
         if (begins(line, "END;")) within = false;
         if (len && !begins(text, "--")) snprintf(before, sizeof before, "%.*s", (int)len, text);

@@ -9,7 +9,8 @@
 #define BODY_SIZE 16384
 
 static void hex_of(const void *bytes, size_t len, char *hex_r) {
-    for (size_t i = 0; i < len; i++) sprintf(hex_r + 2 * i, "%02x", ((const unsigned char *)bytes)[i]);
+    for (size_t i = 0; i < len; i++)
+        sprintf(hex_r + 2 * i, "%02x", ((const unsigned char *)bytes)[i]);
     hex_r[2 * len] = 0;
 }
 
@@ -18,16 +19,38 @@ static bool is_stored(const char *what, struct user_id user, const void *bytes, 
     static char value[2 * BODY_SIZE + 2], want[2 * BODY_SIZE + 2];
     char sql[300], hex[33], why[300];
     hex_of(user.v, sizeof user.v, hex);
-    snprintf(sql, sizeof sql, "SELECT LOWER(HEX(%s)) FROM user u LEFT JOIN idempotency_key k USING (user_id) WHERE user_id = UNHEX('%s')", what, hex);
+    snprintf(sql, sizeof sql,
+             "SELECT LOWER(HEX(%s)) FROM user u LEFT JOIN idempotency_key k USING (user_id) WHERE "
+             "user_id = UNHEX('%s')",
+             what, hex);
     hex_of(bytes, len, want);
-    bool same = db_script_value(db, sql, value, sizeof value, why, sizeof why) && strcmp(value, want) == 0;
+    bool same =
+        db_script_value(db, sql, value, sizeof value, why, sizeof why) && strcmp(value, want) == 0;
     if (!same) printf("# %s is %.60s, not %.60s\n", what, value, want);
     return same;
 }
 
 static const char *const names[] = {
-    "Kim", "\"", "\\", "\\\"", "'; DROP TABLE user; --", "[\"a\",1]", "],[", "\\u0000", "a\\", "{\"$\":1}", "$[*]", "%s%n", "0x41", "NULL", "''",
-    " two  spaces ", "\xEA\xB9\x80\xEC\x84\xA0\xEB\x8B\xAC", "\xF0\x9F\x8E\xAB\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7", "\xE2\x80\xA8", "\x7F",
+    "Kim",
+    "\"",
+    "\\",
+    "\\\"",
+    "'; DROP TABLE user; --",
+    "[\"a\",1]",
+    "],[",
+    "\\u0000",
+    "a\\",
+    "{\"$\":1}",
+    "$[*]",
+    "%s%n",
+    "0x41",
+    "NULL",
+    "''",
+    " two  spaces ",
+    "\xEA\xB9\x80\xEC\x84\xA0\xEB\x8B\xAC",
+    "\xF0\x9F\x8E\xAB\xF0\x9F\x91\xA9\xE2\x80\x8D\xF0\x9F\x91\xA7",
+    "\xE2\x80\xA8",
+    "\x7F",
 };
 
 /* All in one group, so that one could run into the next; and the longest name there is. */
@@ -65,9 +88,23 @@ static void answer(struct batch_request *r, int *status_r, const char **body_r, 
 }
 
 static const char *const keys[] = {
-    "\"", "\\", "a\"b", "\\\\", "\"]", "\",\"", "'", "';--", "{}", "[[", "~!@#$%^&*()_+", "%00", "\\u0041",
-    "0123456789012345678901234567890123456789012345678901234567890123", "\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"",
-    "k", "K",
+    "\"",
+    "\\",
+    "a\"b",
+    "\\\\",
+    "\"]",
+    "\",\"",
+    "'",
+    "';--",
+    "{}",
+    "[[",
+    "~!@#$%^&*()_+",
+    "%00",
+    "\\u0041",
+    "0123456789012345678901234567890123456789012345678901234567890123",
+    "\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"",
+    "k",
+    "K",
 };
 
 /* Every byte, over and over; to a length of its own. */
@@ -79,7 +116,8 @@ static void fill(struct answer *a, size_t i, bool with_id) {
     a->id_at = with_id ? 6 : 0;
 }
 
-/* Charges in one group, then once more, with their keys; refused ones among them, whose answer bears no id. */
+/* Charges in one group, then once more, with their keys; refused ones among them, whose answer
+ * bears no id. */
 static void keys_and_bodies_stay(void) {
     enum { COUNT = sizeof keys / sizeof *keys };
     static struct answer kept[COUNT];
