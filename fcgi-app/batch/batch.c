@@ -76,6 +76,7 @@ static void tell_unknown(struct group *g) {
     size_t kept = 0;
     for (size_t i = 0; i < g->count; i++) {
         struct batch_request *r = g->request[i];
+        r->doubtful = true;
         if (is_keyed(r) || kinds[r->kind].repeatable) {
             g->request[kept++] = r;
         } else {
@@ -138,7 +139,14 @@ void batch_run(struct db *db, const struct conf *conf, struct batch_request *con
     assert(count > 0 && count <= BATCH_MAX);
     memcpy(g.request, requests, count * sizeof *requests);
     g.count = count;
+    for (size_t i = 0; i < count; i++) requests[i]->doubtful = false;
     if (!run_together(db, &g, &terms, began_ms)) run_alone(db, &g, &terms, began_ms);
+    for (size_t i = 0; i < count; i++) {
+        struct batch_request *r = requests[i];
+        if (!r->doubtful || err_status(r->outcome) < 500) continue;
+        r->outcome = E_DATABASE_UNAVAILABLE;
+        r->unknown = true;
+    }
 }
 
 enum err batch_run_one(struct db *db, const struct conf *conf, struct batch_request *r) {

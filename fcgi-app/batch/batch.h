@@ -57,6 +57,7 @@ struct batch_request {
     /* What came of it. With a key whose answer is there already: REPLAYED, and idem has it. */
     enum err outcome;
     bool unknown; /* DATABASE_UNAVAILABLE: it may have been done */
+    bool doubtful; /* an attempt of it ended without an answer: no later failure is told as nothing done */
     uint64_t now_ms;
     struct place_row place; /* JOIN, and whatever needs a pass: the place as it is now */
     bool place_found, already;

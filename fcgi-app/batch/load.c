@@ -197,8 +197,14 @@ static int by_user(const void *a, const void *b) {
     return memcmp((*x)->user.v, (*y)->user.v, sizeof (*x)->user.v);
 }
 
-static void put_key(struct group *g, size_t i) {
-    const struct batch_request *r = g->request[i];
+static int by_number(const void *a, const void *b) {
+    const struct batch_request *const *x = a, *const *y = b;
+    return ((*x)->number > (*y)->number) - ((*x)->number < (*y)->number);
+}
+
+static void put_key(struct group *g, const struct batch_request *r) {
+    size_t i = 0;
+    while (g->request[i] != r) i++;
     if (!r->idem || !r->idem->given) return;
     g->key[g->keys++] = (struct claimed){.request = i};
     rows_put(&lists.keys, "[");
@@ -218,18 +224,20 @@ static void put_lists(struct group *g) {
     qsort(sorted, g->count, sizeof *sorted, by_user);
     for (size_t i = 0; i < g->count; i++) {
         const struct batch_request *r = sorted[i];
+        put_key(g, r);
         if (r->by_key) put_user(&lists.users, r->user);
         if (r->kind == BATCH_RELEASE || r->kind == BATCH_PAY || r->kind == BATCH_CANCEL) put_value(&lists.reservations, r->reservation.v);
         if (r->kind == BATCH_LEAVE) put_user(&lists.holders, r->user);
-        if (r->kind == BATCH_LEAVE || r->kind == BATCH_HOLD || r->kind == BATCH_PAY) put_value(&lists.places, r->number);
         if (r->kind == BATCH_JOIN) put_user(&lists.members, r->user);
         if (r->kind != BATCH_HOLD) continue;
         put_user(&lists.buyers, r->user);
         for (size_t k = 0; k < r->seats.count; k++) put_value(&lists.seats, r->seats.number[k]);
     }
     const struct batch_request *first = g->request[0];
+    qsort(sorted, g->count, sizeof *sorted, by_number);
+    bool by_place = first->kind == BATCH_LEAVE || first->kind == BATCH_HOLD || first->kind == BATCH_PAY;
+    for (size_t i = 0; by_place && i < g->count; i++) put_value(&lists.places, sorted[i]->number);
     for (size_t i = 0; first->kind == BATCH_EXPIRE && i < first->overdue_count; i++) put_value(&lists.reservations, first->overdue[i]);
-    for (size_t i = 0; i < g->count; i++) put_key(g, i);
 }
 
 enum err group_load(struct db *db, struct group *g) {

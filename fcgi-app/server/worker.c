@@ -149,16 +149,20 @@ static bool client_left(const struct job *job) {
     return poll(&look, 1, 0) > 0 && look.revents;
 }
 
-/* Whether so many writers of this host are in a transaction of that domain already that another would be one too many:
+/* Says which domain this writer is about to be in, then looks who else is: two that look first would both go in. Whether so
+ * many writers of this host are in a transaction of that domain already that another would be one too many:
  * half of them at most (two of three: one waits for the lock while the other is at work), so that the others
  * are there for other concerts. */
 static bool has_no_turn(const struct worker *w, uint64_t domain) {
     const struct stats *stats = w->stats;
     uint64_t in = 0, share = (stats->writers + 1) / 2;
     if (!domain || !w->writer) return false;
+    atomic_store(&w->slot->domain, domain);
     for (uint64_t i = stats->workers - stats->writers; i < stats->workers; i++)
-        in += &stats->worker[i] != w->slot && stats_get(&stats->worker[i].domain) == domain;
-    return in >= share;
+        in += &stats->worker[i] != w->slot && atomic_load(&stats->worker[i].domain) == domain;
+    if (in < share) return false;
+    atomic_store(&w->slot->domain, 0);
+    return true;
 }
 
 /* The first that is kept, and those behind it that belong to it; they leave the list. Those whose client has left are
@@ -206,7 +210,6 @@ static void run_kept(struct pool_of_jobs *pool, struct db *db, const struct work
     struct batch_request *write[BATCH_MAX];
     for (size_t n; (n = take_group(pool, w, group)) > 0;) {
         for (size_t i = 0; i < n; i++) write[i] = &group[i]->call.write;
-        atomic_store(&w->slot->domain, batch_domain(write[0]));
         db_begin(db, -1);
         batch_run(db, w->conf, write, n);
         atomic_store(&w->slot->domain, 0);
