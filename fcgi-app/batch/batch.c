@@ -27,12 +27,13 @@ struct sale_terms batch_terms(const struct conf *conf) {
 static const struct {
     bool concert, performance; /* which row all of a group share */
     bool repeatable;           /* does no harm when it is run again without a key */
+    bool one_lock;             /* waits for no row but that and its own places */
     bool brief;                /* the ticker comes again by itself, and others wait for it */
 } kinds[BATCH_KINDS] = {
     [BATCH_SIGN_UP] = {.repeatable = true},
-    [BATCH_JOIN] = {.concert = true, .repeatable = true},
-    [BATCH_LEAVE] = {.concert = true, .repeatable = true},
-    [BATCH_HOLD] = {.concert = true, .performance = true},
+    [BATCH_JOIN] = {.concert = true, .repeatable = true, .one_lock = true},
+    [BATCH_LEAVE] = {.concert = true, .repeatable = true, .one_lock = true},
+    [BATCH_HOLD] = {.concert = true, .performance = true, .one_lock = true},
     [BATCH_PAY] = {.concert = true},
     [BATCH_TICK] = {.concert = true, .repeatable = true, .brief = true},
     [BATCH_EXPIRE] = {.repeatable = true, .brief = true},
@@ -90,7 +91,7 @@ static void tell_unknown(struct group *g) {
 /* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits for: each alone.
  * The budget began with the whole group: whoever is run alone after it is over has one try. */
 static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
-    uint64_t budget_ms = kinds[g->request[0]->kind].brief ? BUDGET_BRIEF_MS : BUDGET_MS;
+    uint64_t budget_ms = g->brief ? BUDGET_BRIEF_MS : BUDGET_MS;
     for (unsigned tried = 1;; tried++) {
         enum err e = attempt(db, g, terms);
         enum db_outcome outcome = db_outcome(db);
@@ -132,13 +133,14 @@ static void run_alone(struct db *db, struct group *g, const struct sale_terms *t
     }
 }
 
-void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *requests, size_t count) {
+void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *requests, size_t count, bool others_wait) {
     static struct group g; /* large, and its memory is kept */
     struct sale_terms terms = batch_terms(conf);
     uint64_t began_ms = clock_mono_ms();
     assert(count > 0 && count <= BATCH_MAX);
     memcpy(g.request, requests, count * sizeof *requests);
     g.count = count;
+    g.brief = kinds[g.request[0]->kind].brief || (others_wait && kinds[g.request[0]->kind].one_lock);
     for (size_t i = 0; i < count; i++) requests[i]->doubtful = false;
     if (!run_together(db, &g, &terms, began_ms)) run_alone(db, &g, &terms, began_ms);
     for (size_t i = 0; i < count; i++) {
@@ -150,6 +152,6 @@ void batch_run(struct db *db, const struct conf *conf, struct batch_request *con
 }
 
 enum err batch_run_one(struct db *db, const struct conf *conf, struct batch_request *r) {
-    batch_run(db, conf, &r, 1);
+    batch_run(db, conf, &r, 1, false);
     return r->outcome;
 }

@@ -78,8 +78,9 @@ uint64_t batch_domain(const struct batch_request *r);
 
 /* Runs a group, in its order; sets every outcome. Runs it again while the database says that nothing of it was kept, a
  * few times, within a budget; what is one request's own error is found by running each alone. Who is answered OK has
- * been committed. `db` may be at the beginning of nothing else. */
-void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *group, size_t count);
+ * been committed. `db` may be at the beginning of nothing else. `others_wait`: for a row that all of the group need it waits
+ * once only, and is BUSY then. */
+void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *group, size_t count, bool others_wait);
 /* One request; its outcome. */
 enum err batch_run_one(struct db *db, const struct conf *conf, struct batch_request *r) MUST_USE;
 

@@ -14,6 +14,7 @@ struct claimed {
 struct group {
     struct batch_request *request[BATCH_MAX];
     size_t count;
+    bool brief; /* no lock is waited for twice */
     struct sale sale;
     struct claimed key[BATCH_MAX];
     size_t keys;

@@ -30,6 +30,7 @@
 #define KEPT_MS_MAX 4000     /* a request of a domain that gets no turn is BUSY then */
 #define KEPT_MS_FULL_MAX 500 /* when the writer has taken as many as it can keep */
 #define KEPT_BATCHES 4       /* that many batches */
+#define FROZEN_MS 6000        /* a writer that has not turned for so long has no transaction any more */
 #define TURN_MS 1            /* how often a writer looks for a turn */
 
 static volatile sig_atomic_t stop;
@@ -54,6 +55,7 @@ struct pool_of_jobs {
     struct job **free;     /* those at rest */
     struct job **kept;     /* those whose write is to be run, in order of arrival */
     size_t size, free_count, kept_count;
+    uint64_t stuck; /* the domain that the last group waited for in vain: others go first */
 };
 
 /* The next connection; -1: none this time. Under load one is there already, which `eager` tries first;
@@ -159,59 +161,73 @@ static bool has_no_turn(const struct worker *w, uint64_t domain) {
     if (!domain || !w->writer) return false;
     atomic_store(&w->slot->domain, domain);
     for (uint64_t i = stats->workers - stats->writers; i < stats->workers; i++)
-        in += &stats->worker[i] != w->slot && atomic_load(&stats->worker[i].domain) == domain;
+        in += &stats->worker[i] != w->slot && atomic_load(&stats->worker[i].domain) == domain &&
+              clock_mono_ms() < stats_get(&stats->worker[i].turned_ms) + FROZEN_MS;
     if (in < share) return false;
     atomic_store(&w->slot->domain, 0);
     return true;
 }
 
-/* The first that is kept, and those behind it that belong to it; they leave the list. Those whose client has left are
- * dropped, and those whose domain has no turn stay. */
-static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, struct job **group_r) {
-    size_t n = 0, rest = 0, most = w->conf->batch_max;
-    uint64_t now_ns = clock_mono_ns(), stuck = 0;
+/* One that has no turn is kept for a while; not so long where there is no room for others. Then it is BUSY. */
+static bool is_kept_on(struct pool_of_jobs *pool, struct job *job, const struct worker *w) {
+    uint64_t most_ms = pool->free_count ? KEPT_MS_MAX : KEPT_MS_FULL_MAX;
+    enum err e;
+    if (clock_mono_ns() - job->began_ns < most_ms * UINT64_C(1000000)) return true;
+    job->call.write.outcome = E_BUSY;
+    route_end(&job->call, &e);
+    end_job(pool, job, e, w);
+    return false;
+}
+
+static bool belongs(struct job *const *group, size_t n, const struct job *job, size_t most) {
+    bool fits = n < most && batch_together(&group[0]->call.write, &job->call.write);
+    for (size_t i = 1; i < n && fits; i++) fits = !user_id_equal(group[i]->call.write.user, job->call.write.user);
+    return fits;
+}
+
+/* The first of those kept that has a turn and is not of the domain to avoid, and those behind it that belong to it; they
+ * leave the list, as do those whose client has left. */
+static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, uint64_t avoid, struct job **group_r) {
+    size_t n = 0, rest = 0;
+    uint64_t no_turn = 0;
     for (size_t i = 0; i < pool->kept_count; i++) {
         struct job *job = pool->kept[i];
-        const struct batch_request *r = &job->call.write;
-        uint64_t domain = batch_domain(r);
-        bool fits = n > 0 && n < most && batch_together(&group_r[0]->call.write, r);
-        for (size_t k = 1; k < n && fits; k++) fits = !user_id_equal(group_r[k]->call.write.user, r->user);
-        if (n == 0 && domain && domain == stuck) {
+        uint64_t domain = batch_domain(&job->call.write);
+        bool stays = n > 0 ? !belongs(group_r, n, job, w->conf->batch_max) : domain && (domain == avoid || domain == no_turn);
+        if (!stays && client_left(job)) {
+            end_job(pool, job, E_CLIENT_GONE, w);
+        } else if (!stays && n == 0 && has_no_turn(w, domain)) {
+            no_turn = domain;
+            if (is_kept_on(pool, job, w)) pool->kept[rest++] = job;
+        } else if (stays) {
             pool->kept[rest++] = job;
-        } else if (n == 0 && client_left(job)) {
-            end_job(pool, job, E_CLIENT_GONE, w);
-        } else if (n == 0 && has_no_turn(w, domain)) {
-            stuck = domain;
-            /* Kept for a while; not so long where there is no room for others. */
-            uint64_t kept_ms_max = pool->free_count ? KEPT_MS_MAX : KEPT_MS_FULL_MAX;
-            if (now_ns - job->began_ns < kept_ms_max * UINT64_C(1000000)) {
-                pool->kept[rest++] = job;
-                continue;
-            }
-            enum err e;
-            job->call.write.outcome = E_BUSY;
-            route_end(&job->call, &e);
-            end_job(pool, job, e, w);
-        } else if (n == 0 || (fits && !client_left(job))) {
-            group_r[n++] = job;
-        } else if (fits) {
-            end_job(pool, job, E_CLIENT_GONE, w);
         } else {
-            pool->kept[rest++] = job;
+            group_r[n++] = job;
         }
     }
     pool->kept_count = rest;
     return n;
 }
 
+/* A domain that the last group waited for in vain comes last. */
+static size_t next_group(struct pool_of_jobs *pool, const struct worker *w, struct job **group_r) {
+    size_t n = pool->stuck ? take_group(pool, w, pool->stuck, group_r) : 0;
+    return n ? n : take_group(pool, w, 0, group_r);
+}
+
 /* Runs what is kept, group by group, as far as there is a turn. */
 static void run_kept(struct pool_of_jobs *pool, struct db *db, const struct worker *w) {
     struct job *group[BATCH_MAX];
     struct batch_request *write[BATCH_MAX];
-    for (size_t n; (n = take_group(pool, w, group)) > 0;) {
+    for (size_t n; (n = next_group(pool, w, group)) > 0;) {
         for (size_t i = 0; i < n; i++) write[i] = &group[i]->call.write;
         db_begin(db, -1);
-        batch_run(db, w->conf, write, n);
+        batch_run(db, w->conf, write, n, pool->kept_count > 0);
+        uint64_t domain = batch_domain(write[0]);
+        if (write[0]->outcome == E_BUSY)
+            pool->stuck = domain;
+        else if (pool->stuck == domain)
+            pool->stuck = 0;
         atomic_store(&w->slot->domain, 0);
         stats_add(&w->slot->batches, 1);
         stats_add(&w->slot->batched, n);

@@ -60,7 +60,7 @@ static void go(struct batch_request *r, size_t count) {
     struct batch_request *group[CAST_MAX];
     for (size_t i = 0; i < count; i++) group[i] = &r[i];
     if (!count) return;
-    batch_run(db, &conf, group, count);
+    batch_run(db, &conf, group, count, false);
     for (size_t i = 0; i < count; i++) CU_ASSERT_EQUAL_FATAL(r[i].outcome, E_OK);
 }
 
@@ -148,7 +148,7 @@ static void hold_all(struct cast *c, const struct conf *with) {
         r[i] = hold_of(c, &c->guest[i], next_seat(), NULL);
         group[i] = &r[i];
     }
-    batch_run(db, with, group, c->count);
+    batch_run(db, with, group, c->count, false);
     for (size_t i = 0; i < c->count; i++) {
         CU_ASSERT_EQUAL_FATAL(r[i].outcome, E_OK);
         c->guest[i].r.reservation = r[i].held.id;
@@ -279,7 +279,7 @@ void cast_run(struct cast *c, const bool only[CAST_MAX]) {
     size_t n = 0;
     for (size_t i = 0; i < c->count; i++)
         if (!only || only[i]) group[n++] = &c->guest[i].r;
-    if (n) batch_run(db, &conf, group, n);
+    if (n) batch_run(db, &conf, group, n, false);
 }
 
 /* --- looking --- */

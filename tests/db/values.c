@@ -66,7 +66,7 @@ static void names_stay(void) {
         r[i].name = i < COUNT - 1 ? names[i] : longest;
         group[i] = &r[i];
     }
-    batch_run(db, &conf, group, COUNT);
+    batch_run(db, &conf, group, COUNT, false);
     for (size_t i = 0; i < COUNT; i++) {
         CU_ASSERT_EQUAL(r[i].outcome, E_OK);
         CU_ASSERT(is_stored("name", cred[i].user, r[i].name, strlen(r[i].name)));
@@ -137,13 +137,13 @@ static void keys_and_bodies_stay(void) {
         r[i].answer_ctx = &kept[i];
         group[i] = &r[i];
     }
-    batch_run(db, &conf, group, COUNT);
+    batch_run(db, &conf, group, COUNT, false);
     for (size_t i = 0; i < COUNT; i++) {
         CU_ASSERT_EQUAL(r[i].outcome, i % 5 == 4 ? E_BALANCE_LIMIT_EXCEEDED : E_OK);
         CU_ASSERT(is_stored("idem_key", cred[i].user, idem[i].key, strlen(idem[i].key)));
         CU_ASSERT(is_stored("request_hash", cred[i].user, idem[i].request_hash, HASH_BYTES));
     }
-    batch_run(db, &conf, group, COUNT);
+    batch_run(db, &conf, group, COUNT, false);
     for (size_t i = 0; i < COUNT; i++) {
         char body[BODY_SIZE + 24];
         const struct answer *a = &kept[i];
