@@ -261,7 +261,6 @@ void board_writer(struct board *board) {
     if (GET(board->writer) == pid) return;
     table_mend(&board->concerts);
     table_mend(&board->performances);
-    order_mend(board);
     rooms_mend(board);
     PUT(board->writer, pid);
 }

@@ -252,7 +252,6 @@ static inline uint64_t hash_place(uint64_t concert, uint64_t number) {
 struct slot *concert_make(struct board *board, uint64_t concert);
 
 /* What the other files mend, and forget. */
-void order_mend(struct board *board);
 void rooms_mend(struct board *board);
 void told_reset(struct board *board);
 void passes_reset(struct board *board);

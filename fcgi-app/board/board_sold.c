@@ -118,7 +118,8 @@ static void order_again(struct board *board, uint64_t given) {
     PUT_LAST(board->order_word, next);
 }
 
-void order_mend(struct board *board) {
+/* Puts into the order what is not there yet; also what a killed ticker did not come to. */
+static void order_mend(struct board *board) {
     uint64_t given = GET(board->concerts.given);
     for (;;) {
         uint64_t now = GET(board->order_word), n = order_count(now);
