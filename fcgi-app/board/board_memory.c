@@ -21,7 +21,7 @@ static uint64_t index_words(unsigned level_max) {
 static uint64_t lay_out(struct board *board, char *base, uint64_t rooms, uint64_t arena_bytes) {
     uint64_t at = pages(sizeof(struct board));
     struct board none, *b = base ? board : &none;
-#define REGION(p, size) ((p) = (void *)(base + at), at += pages(size))
+#define REGION(p, size) ((p) = (void *)((uintptr_t)base + at), at += pages(size))
     REGION(b->told, TOLD_LINES * sizeof *b->told);
     REGION(b->pass, PASS_BUCKETS * sizeof *b->pass);
     REGION(b->concerts.slot, CONCERTS_MAX * sizeof(struct slot));

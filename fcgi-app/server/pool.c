@@ -192,18 +192,19 @@ static void kill_stuck(struct pool *p) {
     }
 }
 
-/* Tells the service manager what changed, and that all goes well, which it does with the ticker and half of the workers:
+/* Tells the service manager what changed, and that all goes well, which it does with the ticker and half of those that read and of those that write:
  * those that die or get stuck are replaced, and when that does not help for as long as the watchdog waits, all of it
  * is to be started anew. */
 static void tell_manager(struct pool *p) {
-    uint64_t now_ms = clock_mono_ms(), serving = 0;
-    for (size_t i = 1; i < p->children; i++) serving += at_work(p, i);
+    uint64_t now_ms = clock_mono_ms(), serving = 0, writing = 0, writers = p->children - 1 - p->readers;
+    for (size_t i = 1; i <= p->readers; i++) serving += at_work(p, i);
+    for (size_t i = p->readers + 1; i < p->children; i++) writing += at_work(p, i);
     if (serving != p->status_serving) {
-        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving, p->children - 1);
+        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving, p->readers);
         p->ready = true;
         p->status_serving = serving;
     }
-    if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) && serving * 2 >= p->children - 1) {
+    if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) && serving * 2 >= p->readers && writing * 2 >= writers) {
         p->fed_ms = now_ms;
         notify("WATCHDOG=1");
     }

@@ -285,6 +285,8 @@ def a_frozen_master_is_found_by_the_watchdog():
 def without_mariadb_it_says_so_and_is_back_with_it():
     pid = master()
     machine.sh("systemctl stop mariadb.socket mariadb.service 2> /dev/null || systemctl stop mariadb")
+    # From memory for as long as that is fresh.
+    wait_for(lambda: get(API + "/concerts").status == 503, SLOW_S, "the memory is too old", every=0.1)
     expect(get(API + "/concerts"), 503, "DATABASE_UNAVAILABLE")
     expect(get("/readyz"), 503, "DATABASE_UNAVAILABLE")
     expect(get("/healthz"), 200)

@@ -30,6 +30,8 @@ def targets():
 def command(name, *options):
     words = [os.path.join(BUILD, name), "-timeout=10", "-rss_limit_mb=1500", f"-max_len={INPUT_BYTES_MAX.get(name, 1024)}",
              f"-artifact_prefix={BUILD}/broken/{name}-", "-verbosity=1", *options]
+    if name == "fcgi":
+        words.append("-detect_leaks=0")  # libfcgi loses 48 bytes for each unknown record outside a request; its peer is nginx
     words_file = os.path.join(HERE, name + ".dict")
     return words + ([f"-dict={words_file}"] if os.path.exists(words_file) else [])
 

@@ -28,15 +28,18 @@ CREATE TABLE IF NOT EXISTS venue (venue_id BIGINT UNSIGNED NOT NULL COMMENT 'a t
 """
 
 MANAGER = '''#!/usr/bin/python3
-"""Keeps the socket and runs `current` with it. USR1: ends it and starts what is `current` then."""
+"""Keeps the two sockets and runs `current` with it. USR1: ends it and starts what is `current` then."""
 import os, signal, socket, sys
 here, config = os.path.dirname(os.path.abspath(__file__)), sys.argv[sys.argv.index("--config") + 1]
 path = next(line.split(" = ")[1].strip() for line in open(config) if line.startswith("listen_socket"))
-s = socket.socket(socket.AF_UNIX)
-if os.path.exists(path):
-    os.unlink(path)
-s.bind(path)
-s.listen(4096)
+kept = []
+for name in (path, path + ".writers"):
+    s = socket.socket(socket.AF_UNIX)
+    if os.path.exists(name):
+        os.unlink(name)
+    s.bind(name)
+    s.listen(4096)
+    kept.append(os.dup2(s.fileno(), 100 + len(kept)))  # out of the way of 3 and 4
 wanted = {signal.SIGUSR1, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD}
 signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
 
@@ -44,10 +47,10 @@ def start():
     pid = os.fork()
     if pid == 0:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, wanted)
-        os.dup2(s.fileno(), 3)
-        os.set_inheritable(3, True)  # it may have been 3 before
+        for i, fd in enumerate(kept):
+            os.dup2(fd, 3 + i)
         program = os.path.realpath(os.path.join(here, "current"))
-        os.execve(program, [program, "--config", config], {**os.environ, "LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())})
+        os.execve(program, [program, "--config", config], {**os.environ, "LISTEN_FDS": "2", "LISTEN_PID": str(os.getpid())})
     return pid
 
 pid = start()

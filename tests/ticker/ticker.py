@@ -101,7 +101,8 @@ def concerts_in_which_nothing_happens_cost_nothing():
     time.sleep(8)
     lots = min(cost(host) for _ in range(2))
     note(f"ticker: {few:.1f} ms of CPU a second beside one concert, {lots:.1f} beside 2,001")
-    assert lots < few + 6, f"{lots:.1f} ms a second"
+    # Two thousand that were looked at cost twenty times as much.
+    assert lots < 2 * few + 20, f"{lots:.1f} ms a second"
 
 
 @test
