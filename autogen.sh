@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: 0BSD
 # ./autogen.sh                          makes configure
 # ./autogen.sh demo [--detach|--stop]   a box office on this machine, from nothing
 # ./autogen.sh check                    every test; the last line is `N passed, N failed`

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- What the service may do, as the database's administrator, after each `boxofficectl migrate`: a new version may have new
 -- tables. It only adds rights, so it can be run while the service runs.
 --

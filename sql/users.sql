@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- The database and its two users, once before the first `boxofficectl migrate`, as the database's administrator:
 --
 --   mariadb < users.sql

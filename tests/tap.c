@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* CUnit → TAP. */
 #include "tap.h"
 
@@ -6,10 +7,12 @@
 
 static unsigned done;
 
-static void on_complete(const CU_pTest test, const CU_pSuite suite, const CU_pFailureRecord failures) {
+static void on_complete(const CU_pTest test, const CU_pSuite suite,
+                        const CU_pFailureRecord failures) {
     (void)suite;
     printf("%sok %u - %s\n", failures ? "not " : "", ++done, test->pName);
-    for (CU_pFailureRecord f = failures; f; f = f->pNext) printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
+    for (CU_pFailureRecord f = failures; f; f = f->pNext)
+        printf("# %s:%u: %s\n", f->strFileName, f->uiLineNumber, f->strCondition);
     fflush(stdout);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* CUnit suites that tell their results as TAP (https://testanything.org), for automake's driver. */
 #ifndef BOXOFFICE_TESTS_TAP_H
 #define BOXOFFICE_TESTS_TAP_H

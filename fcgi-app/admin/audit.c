@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The audit: what is stored is replayed through the rules in sale/, which say what each thing that
  * happened had to do; and what they say is held against the rows.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Proving from the stored rows, in one consistent snapshot, what is promised of queues and sales.
  */
 #ifndef BOXOFFICE_AUDIT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Checks: counting what contradicts them, and telling it. */
 #include "admin/audit_check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the parts of the audit share: one check at work, what it found, and the streams that they
  * read. */
 #ifndef BOXOFFICE_AUDIT_CHECK_H

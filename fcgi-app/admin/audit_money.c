@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Balances, entry by entry: each moves its user's balance as the rules say, and says what was left.
  *
  * Users are read a stretch at a time, and for each stretch all entries by id, of which the server

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Queues, event by event: each is what the rules of sale/queue.c would have done with the queue as
  * it was then.
  *
@@ -11,7 +12,7 @@
 #include <string.h>
 
 #define STRETCH 16384 /* places read at a time */
-#define FAR \
+#define FAR                                                                                        \
     1000000 /* a number so far past the last one is damage alone, for which no memory is taken */
 
 /* Where a place stands, and how it came there. Fits half a byte. */
@@ -54,8 +55,8 @@ static void set_stand(struct replay *r, uint64_t n, enum stand stand) {
     *at = (uint8_t)((*at & (n % 2 ? 0x0f : 0xf0)) | (uint8_t)stand << n % 2 * 4);
 }
 
-#define OFFEND(r, format, ...)                                                 \
-    check_offend((r)->check, "concert %" PRIu64 " event %" PRIu64 ": " format, \
+#define OFFEND(r, format, ...)                                                                     \
+    check_offend((r)->check, "concert %" PRIu64 " event %" PRIu64 ": " format,                     \
                  (r)->stored.concert.v, (r)->sale.queue.event_seq, __VA_ARGS__)
 
 /* The place as the replay knows it, for a rule to work on. Its pass is good; `due`: it has run out.

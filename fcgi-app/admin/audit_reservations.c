@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reservations, one by one: each lives again through the rules of sale/, from its HELD event to its
  * last, and what the rules make of it (amount, status, payment, entries) is held against the rows.
  *
@@ -168,8 +169,8 @@ static void take_entry(void *ctx, const struct db_row *row) {
 
 /* --- judging --- */
 
-#define OFFEND(check, l, format, ...)                                          \
-    check_offend(check, "reservation %" PRIu64 " (%s) " format, (l)->row.id.v, \
+#define OFFEND(check, l, format, ...)                                                              \
+    check_offend(check, "reservation %" PRIu64 " (%s) " format, (l)->row.id.v,                     \
                  reservation_status_name((l)->row.status), __VA_ARGS__)
 
 /* The reservation alone in its hall, with a pass that is good, and a balance. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Seats, performance by performance: who had each by order of the numbered events, through the
  * rules of sale/seats.c; then whether the rows of the seats are what that comes to.
  *

@@ -1,5 +1,6 @@
-/* boxofficectl: what an operator does. One row a command; each prints for people, or JSON with --json.
- * Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
+/* SPDX-License-Identifier: 0BSD */
+/* boxofficectl: what an operator does. One row a command; each prints for people, or JSON with
+ * --json. Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
 #include "admin/audit.h"
 #include "admin/check.h"
 #include "base/clock.h"
@@ -53,11 +54,15 @@ __attribute__((format(printf, 2, 3))) static int say(int status, const char *for
 
 static int fail(enum err e) {
     bool refused = err_status(e) < 500;
-    return say(refused ? 1 : 2, "%s", e == E_DATABASE_UNAVAILABLE ? "can't reach the database; see the database_ settings, and that it runs" : err_text(e));
+    return say(refused ? 1 : 2, "%s",
+               e == E_DATABASE_UNAVAILABLE
+                   ? "can't reach the database; see the database_ settings, and that it runs"
+                   : err_text(e));
 }
 
 static int print(struct json_object *o) {
-    puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    puts(
+        json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(o);
     return 0;
 }
@@ -229,18 +234,24 @@ static void show_oldest(void *ctx, const struct db_row *row) {
     s->now_ms = db_row_u64(row, 2);
 }
 
-static void take_number(void *ctx, const struct db_row *row) { *(uint64_t *)ctx = db_row_u64(row, 0); }
+static void take_number(void *ctx, const struct db_row *row) {
+    *(uint64_t *)ctx = db_row_u64(row, 0);
+}
 
 static enum err queue_state(struct ctl *ctl, struct show *s) {
     uint64_t rate = 0;
     enum err e = db_run(ctl->db, STMT_QUEUE_ALL, 0, NULL, show_queue, s, NULL);
     if (!e && !s->found) e = E_CONCERT_NOT_FOUND;
-    if (!e) e = db_run(ctl->db, STMT_QUEUE_RATE, DB_ARGS(DB_U64(s->concert)), take_number, &rate, NULL);
-    if (!e) e = db_run(ctl->db, STMT_QUEUE_OLDEST, DB_ARGS(DB_U64(s->concert)), show_oldest, s, NULL);
+    if (!e)
+        e = db_run(ctl->db, STMT_QUEUE_RATE, DB_ARGS(DB_U64(s->concert)), take_number, &rate, NULL);
+    if (!e)
+        e = db_run(ctl->db, STMT_QUEUE_OLDEST, DB_ARGS(DB_U64(s->concert)), show_oldest, s, NULL);
     if (e) return e;
     json_add_u64(s->found, "admittedPerMinute", rate);
-    json_add(s->found, "oldestWaitingNumber", s->oldest_number ? json_object_new_uint64(s->oldest_number) : NULL);
-    json_add(s->found, "oldestWaitingSeconds", s->oldest_number ? json_object_new_uint64((s->now_ms - s->oldest_ms) / 1000) : NULL);
+    json_add(s->found, "oldestWaitingNumber",
+             s->oldest_number ? json_object_new_uint64(s->oldest_number) : NULL);
+    json_add(s->found, "oldestWaitingSeconds",
+             s->oldest_number ? json_object_new_uint64((s->now_ms - s->oldest_ms) / 1000) : NULL);
     return E_OK;
 }
 
@@ -250,7 +261,8 @@ static int c_queue_show(struct ctl *ctl) {
     enum err e = queue_state(ctl, &s);
     if (e) return fail(e);
     if (ctl->json) return print(s.found);
-    json_object_object_foreach(s.found, name, value) printf("%-22s %s\n", name, value ? json_object_get_string(value) : "-");
+    json_object_object_foreach(s.found, name, value)
+        printf("%-22s %s\n", name, value ? json_object_get_string(value) : "-");
     json_object_put(s.found);
     return 0;
 }
@@ -293,7 +305,8 @@ static int c_queue_drain(struct ctl *ctl) {
         uint64_t in = json_object_get_uint64(waiting) + json_object_get_uint64(active);
         if (in == 0 && ctl->json) return print(s.found);
         if (!ctl->json) {
-            printf("%s waiting, %s active\n", json_object_get_string(waiting), json_object_get_string(active));
+            printf("%s waiting, %s active\n", json_object_get_string(waiting),
+                   json_object_get_string(active));
             fflush(stdout);
         }
         json_object_put(s.found);
@@ -311,7 +324,8 @@ static void show_user(void *ctx, const struct db_row *row) {
 
 static int print_object(struct ctl *ctl, struct json_object *o) {
     if (ctl->json) return print(o);
-    json_object_object_foreach(o, name, value) printf("%-16s %s\n", name, value ? json_object_get_string(value) : "-");
+    json_object_object_foreach(o, name, value)
+        printf("%-16s %s\n", name, value ? json_object_get_string(value) : "-");
     json_object_put(o);
     return 0;
 }
@@ -333,8 +347,10 @@ static void show_reservation(void *ctx, const struct db_row *row) {
     size_t len;
     reservation_from_row(row, 0, &r);
     memcpy(user.v, db_row_text(row, 9, &len), 16);
-    struct json_object *o = *(struct json_object **)ctx = json_object_new_object(), *seats = json_object_new_array();
-    for (size_t i = 0; i < r.seats.count; i++) json_object_array_add(seats, json_object_new_uint64(r.seats.number[i]));
+    struct json_object *o = *(struct json_object **)ctx = json_object_new_object(),
+                       *seats = json_object_new_array();
+    for (size_t i = 0; i < r.seats.count; i++)
+        json_object_array_add(seats, json_object_new_uint64(r.seats.number[i]));
     json_add_u64(o, "reservationId", r.id.v);
     json_add_user(o, "userId", user);
     json_add_u64(o, "concertId", r.concert.v);
@@ -353,7 +369,8 @@ static int c_reservation_show(struct ctl *ctl) {
     struct json_object *o = NULL;
     if (!number(ctl->argv[0], 1, INT64_MAX, &id))
         return say(2, "ID must be the number of a reservation");
-    enum err e = db_run(ctl->db, STMT_RESERVATION_SHOW, DB_ARGS(DB_U64(id)), show_reservation, &o, NULL);
+    enum err e =
+        db_run(ctl->db, STMT_RESERVATION_SHOW, DB_ARGS(DB_U64(id)), show_reservation, &o, NULL);
     if (e || !o) return fail(e ? e : E_RESERVATION_NOT_FOUND);
     return print_object(ctl, o);
 }
@@ -363,11 +380,15 @@ static int c_ticket_verify(struct ctl *ctl) {
     static struct token_keys keys;
     struct ticket t;
     char why[600], seats[SEATS_TEXT_MAX];
-    if (!token_keys_load(ctl->conf.token_keys_file, &keys, why, sizeof why)) return say(2, "%s", why);
+    if (!token_keys_load(ctl->conf.token_keys_file, &keys, why, sizeof why))
+        return say(2, "%s", why);
     enum err e = ticket_verify(ctl->db, &keys, ctl->argv[0], &t);
     if (e != E_OK && e != E_PAYMENT_NOT_FOUND && e != E_RESERVATION_ENDED) return fail(e);
     struct json_object *o = json_object_new_object();
-    json_add_text(o, "verdict", e == E_OK ? "GENUINE" : e == E_RESERVATION_ENDED ? "CANCELLED" : "FORGED");
+    json_add_text(o, "verdict",
+                  e == E_OK                  ? "GENUINE"
+                  : e == E_RESERVATION_ENDED ? "CANCELLED"
+                                             : "FORGED");
     if (e != E_PAYMENT_NOT_FOUND) {
         seat_numbers_text(&t.seats, seats);
         json_add_u64(o, "paymentId", t.payment.v);
@@ -414,10 +435,12 @@ static const struct {
     const char *usage;
 } commands[] = {
     {"migrate", NULL, 0, true, c_migrate, "migrate [--pending]"},
-    {"concert", "add", 0, true, c_concert_add, "concert add --title T [--max-active N] [--sales-open TS] [--sales-close TS]"},
+    {"concert", "add", 0, true, c_concert_add,
+     "concert add --title T [--max-active N] [--sales-open TS] [--sales-close TS]"},
     {"concert", "list", 0, true, c_concert_list, "concert list"},
     {"performance", "add", 1, true, c_performance_add,
-     "performance add CONCERT_ID --starts-at TS --venue V --price P [--seats N] [--sales-open TS] [--sales-close TS]"},
+     "performance add CONCERT_ID --starts-at TS --venue V --price P [--seats N] [--sales-open TS] "
+     "[--sales-close TS]"},
     {"queue", "show", 1, true, c_queue_show, "queue show CONCERT_ID"},
     {"queue", "pause", 1, true, c_queue_pause, "queue pause CONCERT_ID"},
     {"queue", "resume", 1, true, c_queue_resume, "queue resume CONCERT_ID"},
@@ -433,7 +456,8 @@ static const struct {
 
 static int usage(FILE *out, int status) {
     fputs("Usage: boxofficectl [--config FILE] [--json] COMMAND\n", out);
-    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) fprintf(out, "  %s\n", commands[i].usage);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        fprintf(out, "  %s\n", commands[i].usage);
     return status;
 }
 
@@ -447,7 +471,23 @@ static bool takes(const char *usage, const char *option) {
 }
 
 static int run(int argc, char **argv) {
-    enum { TITLE = 256, MAX_ACTIVE, SALES_OPEN, SALES_CLOSE, STARTS_AT, VENUE, PRICE, SEATS, SALE, FIFO, OFF, PENDING, MDOC, URL, JSON };
+    enum {
+        TITLE = 256,
+        MAX_ACTIVE,
+        SALES_OPEN,
+        SALES_CLOSE,
+        STARTS_AT,
+        VENUE,
+        PRICE,
+        SEATS,
+        SALE,
+        FIFO,
+        OFF,
+        PENDING,
+        MDOC,
+        URL,
+        JSON
+    };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"json", no_argument, NULL, JSON},
@@ -525,7 +565,9 @@ static int run(int argc, char **argv) {
         if (!conf_load(path, &ctl.conf, why, sizeof why)) return say(2, "%s", why);
         ctl.conf.database_timeout_ms = 3600000; /* an audit of millions of rows takes its time */
         ctl.db = db_new(&ctl.conf);
-        if (!ctl.db) return say(2, "database_password_file %s can't be read", ctl.conf.database_password_file);
+        if (!ctl.db)
+            return say(2, "database_password_file %s can't be read",
+                       ctl.conf.database_password_file);
         int status = commands[i].run(&ctl);
         db_free(ctl.db);
         return status;

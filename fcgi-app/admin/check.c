@@ -1,4 +1,6 @@
-/* Running the checks, in an order in which each can lean on those before it, and telling what they found. */
+/* SPDX-License-Identifier: 0BSD */
+/* Running the checks, in an order in which each can lean on those before it, and telling what they
+ * found. */
 #include "admin/check.h"
 
 #include "admin/check_rows.h"
@@ -58,12 +60,12 @@ static void add(struct check *c, enum result result, const char *format, va_list
     vsnprintf(c->text + len, sizeof c->text - len, format, args);
 }
 
-#define TELLS(name, result)                                                                                      \
-    void name(struct check *c, const char *format, ...) {                                                        \
-        va_list args;                                                                                            \
-        va_start(args, format);                                                                                  \
-        add(c, result, format, args);                                                                            \
-        va_end(args);                                                                                            \
+#define TELLS(name, result)                                                                        \
+    void name(struct check *c, const char *format, ...) {                                          \
+        va_list args;                                                                              \
+        va_start(args, format);                                                                    \
+        add(c, result, format, args);                                                              \
+        va_end(args);                                                                              \
     }
 TELLS(check_ok, RESULT_OK)
 TELLS(check_unchecked, RESULT_UNCHECKED)
@@ -100,11 +102,15 @@ int check_run(const char *config_path, const char *url, FILE *out, struct json_o
     static const char *const usual[] = {"https://localhost", "http://localhost"};
     bool wrong = false;
     if (access(config_path, R_OK)) {
-        fprintf(stderr, "boxofficectl: %s: %s; run it as root, or name the settings file with --config FILE\n", config_path, strerror(errno));
+        fprintf(
+            stderr,
+            "boxofficectl: %s: %s; run it as root, or name the settings file with --config FILE\n",
+            config_path, strerror(errno));
         return 2;
     }
     if (url && !url_parse(url, &c.url)) {
-        fputs("boxofficectl: --url must be like https://localhost or http://localhost:8080\n", stderr);
+        fputs("boxofficectl: --url must be like https://localhost or http://localhost:8080\n",
+              stderr);
         return 2;
     }
     for (size_t i = 0; !url && i < sizeof usual / sizeof usual[0]; i++)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Checks of the database server and of what this user finds there. */
 #include "admin/check_rows.h"
 #include "base/clock.h"
@@ -37,7 +38,9 @@ static const char *advice(unsigned number) {
     switch (number) {
     case 1040: return "raise max_connections, or lower workers";
     case 1044: return "grant database_user its rights on database_name";
-    case 1045: return "look at database_user and database_password_file, or run this as root or as that user";
+    case 1045:
+        return "look at database_user and database_password_file, or run this as root or as that "
+               "user";
     case 1049: return "create it, then: boxofficectl migrate";
     case 2002:
     case 2003: return "does it run? look at database_socket, or database_host and database_port";
@@ -50,14 +53,16 @@ static const char *advice(unsigned number) {
 static enum err open_as_service(struct check *c) {
     const struct conf *conf = &c->conf;
     bool by_account = !*conf->database_host && !*conf->database_password_file;
-    const struct passwd *account = by_account && geteuid() == 0 ? getpwnam(conf->database_user) : NULL;
+    const struct passwd *account =
+        by_account && geteuid() == 0 ? getpwnam(conf->database_user) : NULL;
     if (account && seteuid(account->pw_uid)) return E_INTERNAL;
     enum err e = db_run(c->db, STMT_DB_PING, 0, NULL, NULL, NULL, NULL);
     return account && seteuid(0) ? E_INTERNAL : e;
 }
 
 static bool is_here(const char *host) {
-    return !*host || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+    return !*host || strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "::1") == 0;
 }
 
 void check_database(struct check *c) {
@@ -81,11 +86,15 @@ void check_database(struct check *c) {
     }
     c->skew_ms = (int64_t)a.now_ms - (int64_t)(before_ms + (clock_wall_ms() - before_ms) / 2);
     c->database_answers = true;
-    if (c->server.read_only) check_wrong(c, "it is read-only: is it a replica? SET GLOBAL read_only = 0, or name another database_host");
+    if (c->server.read_only)
+        check_wrong(c, "it is read-only: is it a replica? SET GLOBAL read_only = 0, or name "
+                       "another database_host");
     if (!is_here(conf->database_host) && !*conf->database_ssl_ca)
-        check_warning(c, "all that is said to %s can be read on the way: set database_ssl_ca", conf->database_host);
+        check_warning(c, "all that is said to %s can be read on the way: set database_ssl_ca",
+                      conf->database_host);
     if (c->result == RESULT_OK)
-        check_ok(c, "%s at %s", conf->database_name, *conf->database_host ? conf->database_host : conf->database_socket);
+        check_ok(c, "%s at %s", conf->database_name,
+                 *conf->database_host ? conf->database_host : conf->database_socket);
 }
 
 void check_database_version(struct check *c) {
@@ -123,17 +132,25 @@ static void take_found(void *ctx, const struct db_row *row) {
     *(bool *)ctx = true;
 }
 
-/* That a procedure is there is not seen when a CALL is prepared. A dump without --routines restores none. */
+/* That a procedure is there is not seen when a CALL is prepared. A dump without --routines restores
+ * none. */
 static void check_statement(struct check *c, enum stmt s) {
     unsigned number;
     size_t len;
     bool found = false;
     const char *procedure = stmt_procedure(s, &len);
-    if (s == STMT_MIGRATION_ADD || s == STMT_CURRENT_GET || s == STMT_CURRENT_SET) return; /* for another user: database_migrate_user */
+    if (s == STMT_MIGRATION_ADD || s == STMT_CURRENT_GET || s == STMT_CURRENT_SET)
+        return; /* for another user: database_migrate_user */
     if (db_prepare(c->db, s))
         check_wrong(c, "it does not fit statement %s: %s", stmt_name(s), db_error(c->db, &number));
-    else if (procedure && !db_run(c->db, STMT_CHECK_PROCEDURE, DB_ARGS(DB_BYTES(procedure, len)), take_found, &found, NULL) && !found)
-        check_wrong(c, "the procedure %.*s is not there, or may not be called: restore it from sql_dir, or from a dump with routines", (int)len, procedure);
+    else if (procedure &&
+             !db_run(c->db, STMT_CHECK_PROCEDURE, DB_ARGS(DB_BYTES(procedure, len)), take_found,
+                     &found, NULL) &&
+             !found)
+        check_wrong(c,
+                    "the procedure %.*s is not there, or may not be called: restore it from "
+                    "sql_dir, or from a dump with routines",
+                    (int)len, procedure);
 }
 
 void check_schema(struct check *c) {
@@ -141,7 +158,8 @@ void check_schema(struct check *c) {
     unsigned number, lacking = 0;
     known.count = migrations_in(c->conf.sql_dir, known.v);
     if (!known.count) {
-        check_wrong(c, "no migrations in sql_dir %s: install them there, or set sql_dir", c->conf.sql_dir);
+        check_wrong(c, "no migrations in sql_dir %s: install them there, or set sql_dir",
+                    c->conf.sql_dir);
         return;
     }
     if (db_run(c->db, STMT_CHECK_MIGRATIONS, 0, NULL, take_version, &has, NULL)) {
@@ -149,13 +167,18 @@ void check_schema(struct check *c) {
         return;
     }
     for (size_t i = 0; i < known.count; i++) lacking += !contains(&has, known.v[i]);
-    if (lacking) check_wrong(c, "%u of %zu migrations have not been run: boxofficectl migrate", lacking, known.count);
+    if (lacking)
+        check_wrong(c, "%u of %zu migrations have not been run: boxofficectl migrate", lacking,
+                    known.count);
     for (size_t i = 0; i < has.count; i++)
-        if (has.v[i] > SCHEMA_VERSION && !contains(&known, has.v[i])) check_wrong(c, "it has migration %u, which this program does not know: install a newer one", has.v[i]);
+        if (has.v[i] > SCHEMA_VERSION && !contains(&known, has.v[i]))
+            check_wrong(
+                c, "it has migration %u, which this program does not know: install a newer one",
+                has.v[i]);
     /* Writing down a migration is for the user that migrates, who may be another. */
-    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++)
-        check_statement(c, s);
-    if (c->result == RESULT_OK) check_ok(c, "version %u, and all %d statements fit", has.v[has.count - 1], (int)STMT_COUNT);
+    for (enum stmt s = 0; s < STMT_COUNT && c->result == RESULT_OK; s++) check_statement(c, s);
+    if (c->result == RESULT_OK)
+        check_ok(c, "version %u, and all %d statements fit", has.v[has.count - 1], (int)STMT_COUNT);
 }
 
 /* --- the server's settings --- */
@@ -163,9 +186,15 @@ void check_schema(struct check *c) {
 void check_durability(struct check *c) {
     const char *d = c->server.doublewrite;
     if (c->server.flush_log != 1)
-        check_warning(c, "innodb_flush_log_at_trx_commit is %" PRIu64 ": a power cut loses paid reservations; set it to 1", c->server.flush_log);
+        check_warning(c,
+                      "innodb_flush_log_at_trx_commit is %" PRIu64
+                      ": a power cut loses paid reservations; set it to 1",
+                      c->server.flush_log);
     if (c->server.log_bin && c->server.sync_binlog != 1)
-        check_warning(c, "sync_binlog is %" PRIu64 ": a power cut makes replicas and backups differ; set it to 1", c->server.sync_binlog);
+        check_warning(c,
+                      "sync_binlog is %" PRIu64
+                      ": a power cut makes replicas and backups differ; set it to 1",
+                      c->server.sync_binlog);
     if (strcmp(d, "0") == 0 || strcmp(d, "OFF") == 0 || strncmp(d, "DETECT", 6) == 0)
         check_warning(c, "innodb_doublewrite is off: a power cut may tear a page; turn it on");
     if (c->result == RESULT_OK) check_ok(c, "each commit is flushed to the disk");
@@ -174,9 +203,15 @@ void check_durability(struct check *c) {
 void check_connections(struct check *c) {
     uint64_t need = conf_readers(&c->conf) + c->conf.writers + 1, most = c->server.max_connections;
     if (most < need)
-        check_wrong(c, "max_connections is %" PRIu64 ", the workers and the ticker of this host need %" PRIu64 ": raise it", most, need);
+        check_wrong(c,
+                    "max_connections is %" PRIu64
+                    ", the workers and the ticker of this host need %" PRIu64 ": raise it",
+                    most, need);
     else if (most < need + SPARE_CONNECTIONS)
-        check_warning(c, "max_connections is %" PRIu64 ", this host alone needs %" PRIu64 ": raise it, for operators and backups", most, need);
+        check_warning(c,
+                      "max_connections is %" PRIu64 ", this host alone needs %" PRIu64
+                      ": raise it, for operators and backups",
+                      most, need);
     else
         check_ok(c, "this host needs %" PRIu64 " of %" PRIu64, need, most);
 }
@@ -192,8 +227,10 @@ void check_database_disk(struct check *c) {
 void check_database_clock(struct check *c) {
     int64_t skew_ms = c->skew_ms;
     if (llabs(skew_ms) > SKEW_MS_MAX)
-        check_warning(c, "the database's clock is %.1f s %s this machine's, and it is the one that counts: synchronise both", (double)llabs(skew_ms) / 1000,
-                      skew_ms > 0 ? "ahead of" : "behind");
+        check_warning(c,
+                      "the database's clock is %.1f s %s this machine's, and it is the one that "
+                      "counts: synchronise both",
+                      (double)llabs(skew_ms) / 1000, skew_ms > 0 ? "ahead of" : "behind");
     else
         check_ok(c, "%" PRId64 " ms from this machine's", skew_ms);
 }

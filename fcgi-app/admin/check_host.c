@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Checks of files and of this machine. */
 #include "admin/check_rows.h"
 #include "base/clock.h"
@@ -25,7 +26,8 @@ void check_settings(struct check *c) {
         check_wrong(c, "%s; a start or reload fails: see boxoffice.conf(5)", why);
         return;
     }
-    if (stat(c->config_path, &st) == 0 && st.st_mode & S_IWOTH) check_wrong(c, "anybody may change %s: chmod o-w it", c->config_path);
+    if (stat(c->config_path, &st) == 0 && st.st_mode & S_IWOTH)
+        check_wrong(c, "anybody may change %s: chmod o-w it", c->config_path);
     /* Else a worker that waits for the database, as it may, would be killed for it. */
     if (c->conf.stuck_ms <= c->conf.database_timeout_ms)
         check_warning(
@@ -41,7 +43,11 @@ static bool secret_file(struct check *c, const char *path, const char *setting) 
         check_wrong(c, "%s %s: %s", setting, path, strerror(errno));
         return false;
     }
-    if (st.st_mode & 07) check_wrong(c, "others than its owner and group may use %s: chmod o= it, then replace what it holds", path);
+    if (st.st_mode & 07)
+        check_wrong(
+            c,
+            "others than its owner and group may use %s: chmod o= it, then replace what it holds",
+            path);
     if (access(path, R_OK)) {
         check_unchecked(c, "%s can't be read by this user: run this as root", path);
         return false;
@@ -53,7 +59,8 @@ static void password_file(struct check *c, const char *path, const char *setting
     char line[256] = "";
     if (!*path || !secret_file(c, path, setting)) return;
     FILE *f = fopen(path, "re");
-    if (!f || !fgets(line, sizeof line, f) || *line == '\n') check_wrong(c, "%s has no first line: write the password there", path);
+    if (!f || !fgets(line, sizeof line, f) || *line == '\n')
+        check_wrong(c, "%s has no first line: write the password there", path);
     if (f) fclose(f);
     explicit_bzero(line, sizeof line);
 }
@@ -63,7 +70,10 @@ void check_password_file(struct check *c) {
     bool none = !*conf->database_password_file && !*conf->database_migrate_password_file;
     password_file(c, conf->database_password_file, "database_password_file");
     password_file(c, conf->database_migrate_password_file, "database_migrate_password_file");
-    if (c->result == RESULT_OK) check_ok(c, "%s", none ? "none: the database knows its users by their system accounts" : "for their readers only");
+    if (c->result == RESULT_OK)
+        check_ok(c, "%s",
+                 none ? "none: the database knows its users by their system accounts"
+                      : "for their readers only");
 }
 
 void check_token_keys(struct check *c) {
@@ -83,7 +93,8 @@ void check_token_keys(struct check *c) {
                       "no new key for %ld days: add one as the last line of %s, send HUP to the "
                       "master, make it the first line, send HUP again",
                       days, path);
-    if (c->result == RESULT_OK) check_ok(c, "%zu in %s, %s signs", keys.count, path, keys.key[0].id);
+    if (c->result == RESULT_OK)
+        check_ok(c, "%zu in %s, %s signs", keys.count, path, keys.key[0].id);
     explicit_bzero(&keys, sizeof keys);
 }
 
@@ -104,13 +115,16 @@ void check_disk(struct check *c, const char *path) {
         check_unchecked(c, "%s: %s", path, strerror(errno));
         return;
     }
-    uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize >> 20, percent = (uint64_t)fs.f_bavail * 100 / fs.f_blocks;
+    uint64_t free_mib = (uint64_t)fs.f_bavail * fs.f_frsize >> 20,
+             percent = (uint64_t)fs.f_bavail * 100 / fs.f_blocks;
     /* A small file system (/run) may hold less than that in all, and needs less. */
     bool small = ((uint64_t)fs.f_blocks * fs.f_frsize >> 20) < 10 * FREE_WRONG_MIB;
     if (small ? percent < 1 : free_mib < FREE_WRONG_MIB)
-        check_wrong(c, "%" PRIu64 " MiB (%" PRIu64 "%%) free in %s: make room", free_mib, percent, path);
+        check_wrong(c, "%" PRIu64 " MiB (%" PRIu64 "%%) free in %s: make room", free_mib, percent,
+                    path);
     else if (percent < FREE_WARNING_PERCENT)
-        check_warning(c, "%" PRIu64 " MiB (%" PRIu64 "%%) free in %s: make room soon", free_mib, percent, path);
+        check_warning(c, "%" PRIu64 " MiB (%" PRIu64 "%%) free in %s: make room soon", free_mib,
+                      percent, path);
     else if (fs.f_files && fs.f_favail * 100 / fs.f_files < 1)
         check_wrong(c, "%s has no room for new files, although for bytes: remove some", path);
     else
@@ -123,7 +137,8 @@ void check_queue_dir(struct check *c) {
     const char *dir = c->conf.queue_state_dir;
     struct stat st;
     if (stat(dir, &st)) {
-        check_wrong(c, "queue_state_dir %s: %s; make it, writable by the service's user", dir, strerror(errno));
+        check_wrong(c, "queue_state_dir %s: %s; make it, writable by the service's user", dir,
+                    strerror(errno));
         return;
     }
     if (!S_ISDIR(st.st_mode)) {
@@ -133,12 +148,16 @@ void check_queue_dir(struct check *c) {
     if (!c->service.pid)
         check_unchecked(c, "whether the service may write in %s: no ticker is seen", dir);
     else if (!procinfo_may(&c->service, dir, W_OK | X_OK))
-        check_wrong(c, "the service (user %s) may not write in %s: make that user its owner", procinfo_name(&c->service), dir);
+        check_wrong(c, "the service (user %s) may not write in %s: make that user its owner",
+                    procinfo_name(&c->service), dir);
     if (!c->nginx.pid)
         check_unchecked(c, "whether nginx may read %s: no nginx is seen behind that address", dir);
     else if (!procinfo_may(&c->nginx, dir, X_OK))
-        check_wrong(c, "nginx (user %s) may not read in %s: chmod a+x it and the folders above", procinfo_name(&c->nginx), dir);
-    if (c->result == RESULT_OK) check_ok(c, "%s is written by %s, and nginx may read there", dir, procinfo_name(&c->service));
+        check_wrong(c, "nginx (user %s) may not read in %s: chmod a+x it and the folders above",
+                    procinfo_name(&c->nginx), dir);
+    if (c->result == RESULT_OK)
+        check_ok(c, "%s is written by %s, and nginx may read there", dir,
+                 procinfo_name(&c->service));
 }
 
 void check_backlog(struct check *c) {
@@ -149,7 +168,9 @@ void check_backlog(struct check *c) {
     if (!known)
         check_unchecked(c, "the kernel does not tell net.core.somaxconn");
     else if (most < c->conf.listen_backlog)
-        check_warning(c, "listen_backlog is %" PRIu64 ", but the kernel cuts it to %" PRIu64 ": sysctl -w net.core.somaxconn=%" PRIu64 " and restart",
+        check_warning(c,
+                      "listen_backlog is %" PRIu64 ", but the kernel cuts it to %" PRIu64
+                      ": sysctl -w net.core.somaxconn=%" PRIu64 " and restart",
                       c->conf.listen_backlog, most, c->conf.listen_backlog);
     else
         check_ok(c, "%" PRIu64 " connections may wait", c->conf.listen_backlog);
@@ -159,7 +180,10 @@ void check_open_files(struct check *c) {
     if (!c->nginx.pid)
         check_unchecked(c, "no nginx is seen behind that address");
     else if (c->nginx.files_max < NGINX_FILES_MIN)
-        check_warning(c, "nginx may open %" PRIu64 " files, two for each client at work: set worker_rlimit_nofile and worker_connections to %d or more",
+        check_warning(c,
+                      "nginx may open %" PRIu64
+                      " files, two for each client at work: set worker_rlimit_nofile and "
+                      "worker_connections to %d or more",
                       c->nginx.files_max, NGINX_FILES_MIN);
     else
         check_ok(c, "nginx may open %" PRIu64, c->nginx.files_max);

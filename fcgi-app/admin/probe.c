@@ -1,4 +1,6 @@
-/* Small clients of FastCGI and HTTP. Each request has a connection of its own, and each wait an end. */
+/* SPDX-License-Identifier: 0BSD */
+/* Small clients of FastCGI and HTTP. Each request has a connection of its own, and each wait an
+ * end. */
 #include "admin/probe.h"
 
 #include <errno.h>
@@ -29,7 +31,8 @@ static int open_socket(int family) {
 enum { FCGI_BEGIN = 1, FCGI_END = 3, FCGI_PARAMS = 4, FCGI_STDIN = 5, FCGI_STDOUT = 6 };
 
 static size_t record(unsigned char *at, int type, const void *bytes, size_t len) {
-    const unsigned char head[8] = {1, (unsigned char)type, 0, 1, (unsigned char)(len >> 8), (unsigned char)len, 0, 0};
+    const unsigned char head[8] = {
+        1, (unsigned char)type, 0, 1, (unsigned char)(len >> 8), (unsigned char)len, 0, 0};
     memcpy(at, head, 8);
     memcpy(at + 8, bytes, len);
     return 8 + len;
@@ -128,7 +131,8 @@ int probe_fcgi(const char *socket_path, const char *path, char **body_r) {
     strcpy(at.sun_path, socket_path);
     int fd = open_socket(AF_UNIX);
     if (fd < 0) return -errno;
-    int status = connect(fd, (struct sockaddr *)&at, sizeof at) ? -errno : fcgi_talk(fd, path, body_r);
+    int status =
+        connect(fd, (struct sockaddr *)&at, sizeof at) ? -errno : fcgi_talk(fd, path, body_r);
     close(fd);
     return status;
 }
@@ -162,7 +166,8 @@ bool url_parse(const char *text, struct url *url_r) {
 
 static int tcp_connect(const struct url *url, char *why_r, size_t why_size) {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-    /* This machine by its addresses, whatever the hosts file says and however slow the resolver is. */
+    /* This machine by its addresses, whatever the hosts file says and however slow the resolver is.
+     */
     const char *host = strcmp(url->host, "localhost") == 0 ? NULL : url->host;
     int bad = getaddrinfo(host, url->port, &hints, &list), fd = -1;
     if (bad) {
@@ -172,7 +177,8 @@ static int tcp_connect(const struct url *url, char *why_r, size_t why_size) {
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
         fd = open_socket(a->ai_family);
         if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0) break;
-        snprintf(why_r, why_size, "%s port %s: %s", url->host, url->port, strerror(errno == EINPROGRESS ? ETIMEDOUT : errno));
+        snprintf(why_r, why_size, "%s port %s: %s", url->host, url->port,
+                 strerror(errno == EINPROGRESS ? ETIMEDOUT : errno));
         if (fd >= 0) close(fd);
         fd = -1;
     }
@@ -206,7 +212,8 @@ static bool open_tls(struct probe *p, const struct url *url, char *why_r, size_t
     ERR_clear_error();
     p->ctx = SSL_CTX_new(TLS_client_method());
     p->ssl = p->ctx ? SSL_new(p->ctx) : NULL;
-    if (p->ssl && SSL_set_fd(p->ssl, p->fd) && SSL_set_tlsext_host_name(p->ssl, url->host) && SSL_connect(p->ssl) == 1) {
+    if (p->ssl && SSL_set_fd(p->ssl, p->fd) && SSL_set_tlsext_host_name(p->ssl, url->host) &&
+        SSL_connect(p->ssl) == 1) {
         p->certificate_s = certificate_left_s(p->ssl);
         return true;
     }
@@ -215,7 +222,8 @@ static bool open_tls(struct probe *p, const struct url *url, char *why_r, size_t
     return false;
 }
 
-bool probe_send(struct probe *p_r, const struct url *url, const char *method, const char *path, const char *headers, char *why_r, size_t why_size) {
+bool probe_send(struct probe *p_r, const struct url *url, const char *method, const char *path,
+                const char *headers, char *why_r, size_t why_size) {
     char request[1024];
     bool v6 = strchr(url->host, ':') != NULL; /* an address of IPv6 stands in brackets there */
     int n = snprintf(request, sizeof request,
@@ -224,7 +232,9 @@ bool probe_send(struct probe *p_r, const struct url *url, const char *method, co
                      method, path, v6 ? "[" : "", url->host, v6 ? "]" : "", headers);
     *p_r = (struct probe){.fd = tcp_connect(url, why_r, why_size)};
     if (p_r->fd < 0 || (url->tls && !open_tls(p_r, url, why_r, why_size))) return false;
-    if ((p_r->ssl ? SSL_write(p_r->ssl, request, n) : (int)send(p_r->fd, request, (size_t)n, MSG_NOSIGNAL)) == n) return true;
+    if ((p_r->ssl ? SSL_write(p_r->ssl, request, n)
+                  : (int)send(p_r->fd, request, (size_t)n, MSG_NOSIGNAL)) == n)
+        return true;
     snprintf(why_r, why_size, "the connection was closed");
     return false;
 }
@@ -236,7 +246,8 @@ int probe_status(struct probe *p, char *why_r, size_t why_size) {
     int status;
     while (got < 12) {
         int room = (int)(sizeof answer - 1 - got);
-        int n = p->ssl ? SSL_read(p->ssl, answer + got, room) : (int)recv(p->fd, answer + got, (size_t)room, 0);
+        int n = p->ssl ? SSL_read(p->ssl, answer + got, room)
+                       : (int)recv(p->fd, answer + got, (size_t)room, 0);
         if (n <= 0) break;
         got += (size_t)n;
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reading /proc. */
 #include "admin/procinfo.h"
 
@@ -23,7 +24,8 @@ static FILE *open_proc(pid_t pid, const char *name) {
 
 static void take_groups(const char *list, struct procinfo *who) {
     char *end;
-    for (unsigned long g = strtoul(list, &end, 10); end != list && who->gids < PROCINFO_GROUPS_MAX; g = strtoul(list, &end, 10)) {
+    for (unsigned long g = strtoul(list, &end, 10); end != list && who->gids < PROCINFO_GROUPS_MAX;
+         g = strtoul(list, &end, 10)) {
         who->gid[who->gids++] = (gid_t)g;
         list = end;
     }
@@ -46,7 +48,8 @@ bool procinfo_of(pid_t pid, struct procinfo *who_r) {
     fclose(f);
     f = open_proc(pid, "limits");
     while (f && fgets(line, sizeof line, f))
-        if (strncmp(line, "Max open files", 14) == 0) who_r->files_max = strtoull(line + 14, NULL, 10);
+        if (strncmp(line, "Max open files", 14) == 0)
+            who_r->files_max = strtoull(line + 14, NULL, 10);
     if (f) fclose(f);
     return who_r->pid != 0;
 }
@@ -71,7 +74,9 @@ static bool may_at(const struct procinfo *who, const char *path, int mode) {
     struct stat st;
     if (stat(path, &st)) return false;
     if (who->uid == 0) return true;
-    unsigned bits = who->uid == st.st_uid ? st.st_mode >> 6 : in_group(who, st.st_gid) ? st.st_mode >> 3 : st.st_mode;
+    unsigned bits = who->uid == st.st_uid      ? st.st_mode >> 6
+                    : in_group(who, st.st_gid) ? st.st_mode >> 3
+                                               : st.st_mode;
     return (bits & (unsigned)mode) == (unsigned)mode;
 }
 
@@ -88,13 +93,16 @@ bool procinfo_may(const struct procinfo *who, const char *path, int mode) {
 
 /* --- who listens --- */
 
-static size_t listening(const char *table, unsigned port, unsigned long inode_r[INODES_MAX], size_t count) {
+static size_t listening(const char *table, unsigned port, unsigned long inode_r[INODES_MAX],
+                        size_t count) {
     char line[512];
     FILE *f = fopen(table, "re");
     while (f && fgets(line, sizeof line, f) && count < INODES_MAX) {
         unsigned at, state;
         unsigned long inode;
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*u %*u %lu", &at, &state, &inode) == 3 && at == port && state == LISTENING)
+        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*u %*u %lu", &at,
+                   &state, &inode) == 3 &&
+            at == port && state == LISTENING)
             inode_r[count++] = inode;
     }
     if (f) fclose(f);
@@ -142,7 +150,8 @@ static bool is_worker(pid_t pid) {
 
 bool procinfo_listens(const char *name, unsigned port, struct procinfo *who_r) {
     unsigned long inode[INODES_MAX];
-    size_t count = listening("/proc/net/tcp6", port, inode, listening("/proc/net/tcp", port, inode, 0));
+    size_t count =
+        listening("/proc/net/tcp6", port, inode, listening("/proc/net/tcp", port, inode, 0));
     pid_t found = 0;
     bool worker = false;
     DIR *proc = count ? opendir("/proc") : NULL;

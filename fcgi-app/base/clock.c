@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Time as text, and clocks. */
 #include "base/clock.h"
 
@@ -12,9 +13,10 @@ void clock_rfc3339(uint64_t at_ms, char text_r[RFC3339_SIZE]) {
     time_t s = (time_t)(at_ms / 1000);
     struct tm tm;
     gmtime_r(&s, &tm);
-    snprintf(text_r, RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ", (unsigned)(tm.tm_year + 1900) % 10000u,
-             (unsigned)(tm.tm_mon + 1) % 100u, (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u,
-             (unsigned)tm.tm_min % 100u, (unsigned)tm.tm_sec % 100u, (unsigned)(at_ms % 1000));
+    snprintf(text_r, RFC3339_SIZE, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+             (unsigned)(tm.tm_year + 1900) % 10000u, (unsigned)(tm.tm_mon + 1) % 100u,
+             (unsigned)tm.tm_mday % 100u, (unsigned)tm.tm_hour % 100u, (unsigned)tm.tm_min % 100u,
+             (unsigned)tm.tm_sec % 100u, (unsigned)(at_ms % 1000));
 }
 
 /* strptime takes February 31st, one digit for two and spaces before them: what an operator mistyped

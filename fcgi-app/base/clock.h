@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Time: RFC 3339 text and a monotonic clock for time-outs. What happened when is for the database's
  * clock to say; nothing here decides. */
 #ifndef BOXOFFICE_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reading the settings file, by the table in config.def. */
 #include "base/conf.h"
 
@@ -21,9 +22,10 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define U64(name, dflt, least, most, unit, help)                                                                 \
+#define U64(name, dflt, least, most, unit, help)                                                   \
     {#name, false, offsetof(struct conf, name), dflt, least, most, NULL, unit, help},
-#define TEXT(name, dflt, help) {#name, true, offsetof(struct conf, name), 0, 0, 0, dflt, NULL, help},
+#define TEXT(name, dflt, help)                                                                     \
+    {#name, true, offsetof(struct conf, name), 0, 0, 0, dflt, NULL, help},
 #include "base/config.def"
 #undef U64
 #undef TEXT
@@ -47,13 +49,15 @@ static char *trim(char *s) {
     return s;
 }
 
-static bool set(struct conf *conf, const char *name, const char *value, char *why_r, size_t why_size) {
+static bool set(struct conf *conf, const char *name, const char *value, char *why_r,
+                size_t why_size) {
     for (size_t i = 0; i < ROWS; i++) {
         if (strcmp(rows[i].name, name) != 0) continue;
         char *field = (char *)conf + rows[i].offset;
         if (rows[i].text) {
             if (strlen(value) >= CONF_TEXT_MAX) {
-                snprintf(why_r, why_size, "%s is longer than %d characters", name, CONF_TEXT_MAX - 1);
+                snprintf(why_r, why_size, "%s is longer than %d characters", name,
+                         CONF_TEXT_MAX - 1);
                 return false;
             }
             memset(field, 0, CONF_TEXT_MAX);
@@ -63,9 +67,11 @@ static bool set(struct conf *conf, const char *name, const char *value, char *wh
         char *end;
         errno = 0;
         uint64_t v = strtoull(value, &end, 10);
-        if (!isdigit((unsigned char)*value) || *end || errno || v < rows[i].least || v > rows[i].most) {
-            snprintf(why_r, why_size, "%s must be a whole number from %" PRIu64 " to %" PRIu64 " (%s), not '%.40s'", name,
-                     rows[i].least, rows[i].most, rows[i].unit, value);
+        if (!isdigit((unsigned char)*value) || *end || errno || v < rows[i].least ||
+            v > rows[i].most) {
+            snprintf(why_r, why_size,
+                     "%s must be a whole number from %" PRIu64 " to %" PRIu64 " (%s), not '%.40s'",
+                     name, rows[i].least, rows[i].most, rows[i].unit, value);
             return false;
         }
         memcpy(field, &v, sizeof v);
@@ -79,7 +85,8 @@ bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_si
     conf_defaults(conf_r);
     FILE *f = fopen(path, "re");
     if (!f) {
-        snprintf(why_r, why_size, "%s: %s; name the settings file with --config FILE", path, strerror(errno));
+        snprintf(why_r, why_size, "%s: %s; name the settings file with --config FILE", path,
+                 strerror(errno));
         return false;
     }
     char line[1024], why[300];
@@ -120,7 +127,9 @@ void conf_writers_socket(const struct conf *conf, char path_r[CONF_TEXT_MAX + 16
         snprintf(path_r, CONF_TEXT_MAX + 16, "%s.writers", conf->listen_socket);
 }
 
-uint64_t conf_readers(const struct conf *conf) { return conf->readers ? conf->readers : conf->workers; }
+uint64_t conf_readers(const struct conf *conf) {
+    return conf->readers ? conf->readers : conf->workers;
+}
 
 void conf_print_example(FILE *out) {
     fputs("# Settings of boxoffice, see boxoffice.conf(5). Shown are the defaults.\n", out);
@@ -129,12 +138,13 @@ void conf_print_example(FILE *out) {
         if (rows[i].text)
             fprintf(out, "#%s = %s\n", rows[i].name, rows[i].dflt_text);
         else
-            fprintf(out, "# %" PRIu64 " to %" PRIu64 " %s\n#%s = %" PRIu64 "\n", rows[i].least, rows[i].most, rows[i].unit,
-                    rows[i].name, rows[i].dflt);
+            fprintf(out, "# %" PRIu64 " to %" PRIu64 " %s\n#%s = %" PRIu64 "\n", rows[i].least,
+                    rows[i].most, rows[i].unit, rows[i].name, rows[i].dflt);
     }
 }
 
-/* A text as mdoc input: lines of fewer than 80 characters, one sentence a line, nothing that reads as a request. */
+/* A text as mdoc input: lines of fewer than 80 characters, one sentence a line, nothing that reads
+ * as a request. */
 static void print_mdoc_text(FILE *out, const char *text) {
     size_t column = 0;
     bool sentence_ended = false, quoted = false;
@@ -172,6 +182,7 @@ void conf_print_mdoc(FILE *out) {
         else if (rows[i].text)
             fputs("Text; default: empty.\n", out);
         else
-            fprintf(out, "%" PRIu64 " to %" PRIu64 " (%s); default: %" PRIu64 "\n", rows[i].least, rows[i].most, rows[i].unit, rows[i].dflt);
+            fprintf(out, "%" PRIu64 " to %" PRIu64 " (%s); default: %" PRIu64 "\n", rows[i].least,
+                    rows[i].most, rows[i].unit, rows[i].dflt);
     }
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Settings, read once from a file of `name = value` lines. The rows are in config.def. */
 #ifndef BOXOFFICE_CONF_H
 #define BOXOFFICE_CONF_H
@@ -21,8 +22,8 @@ struct conf {
 
 /* All settings at their defaults. */
 void conf_defaults(struct conf *conf_r);
-/* Defaults, then the file. False with one line in why_r (file, line, what to do) when the file can't be
- * read, a name is unknown, or a value is out of its range. */
+/* Defaults, then the file. False with one line in why_r (file, line, what to do) when the file
+ * can't be read, a name is unknown, or a value is out of its range. */
 bool conf_load(const char *path, struct conf *conf_r, char *why_r, size_t why_size) MUST_USE;
 /* The path of the writers' socket: writers_socket, or beside listen_socket. */
 void conf_writers_socket(const struct conf *conf, char path_r[CONF_TEXT_MAX + 16]);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The table of errors, from err.def. */
 #include "base/err.h"
 

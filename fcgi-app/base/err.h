@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Errors as values: one enum for everything that can go wrong, its rows in err.def. */
 #ifndef BOXOFFICE_ERR_H
 #define BOXOFFICE_ERR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Eight bytes a step; each step is a bijection of what came before, so that no difference is lost
  * on the way. */
 #include "base/hash.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* A quick hash, to tell whether bytes are others than before. Nobody is kept from making two texts
  * of one hash: nothing that must not be forged may rest on it. */
 #ifndef BOXOFFICE_HASH_H

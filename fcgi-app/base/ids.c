@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Ids, random bytes, and their text forms. */
 #include "base/ids.h"
 
@@ -104,4 +105,6 @@ void ids_sha256(const void *bytes, size_t len, uint8_t hash_r[HASH_BYTES]) {
     if (!EVP_Digest(bytes, len, hash_r, NULL, EVP_sha256(), NULL)) abort();
 }
 
-bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]) { return CRYPTO_memcmp(a, b, HASH_BYTES) == 0; }
+bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]) {
+    return CRYPTO_memcmp(a, b, HASH_BYTES) == 0;
+}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Ids as types, so that mixing them up does not compile, and text forms of bytes. */
 #ifndef BOXOFFICE_IDS_H
 #define BOXOFFICE_IDS_H
@@ -6,17 +7,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct concert_id { uint64_t v; };
-struct performance_id { uint64_t v; };
-struct reservation_id { uint64_t v; };
-struct payment_id { uint64_t v; };
-struct user_id { uint8_t v[16]; };
+struct concert_id {
+    uint64_t v;
+};
+struct performance_id {
+    uint64_t v;
+};
+struct reservation_id {
+    uint64_t v;
+};
+struct payment_id {
+    uint64_t v;
+};
+struct user_id {
+    uint8_t v[16];
+};
 
 #define UUID_TEXT_SIZE 37
 #define HASH_BYTES 32
 
-/* Who calls: a user and the hash of the access key's secret. Proven only once a statement has matched
- * both against the user's row; the statement that does the work does that. */
+/* Who calls: a user and the hash of the access key's secret. Proven only once a statement has
+ * matched both against the user's row; the statement that does the work does that. */
 struct cred {
     struct user_id user;
     uint8_t access_hash[HASH_BYTES];
@@ -31,11 +42,12 @@ void user_id_text(struct user_id id, char text_r[UUID_TEXT_SIZE]);
 /* Any case; false when it is not a UUID. */
 bool user_id_parse(const char *text, struct user_id *id_r);
 
-/* A decimal number that fits a signed 64-bit column, digits only; 0, which is nobody's id, for all else. */
+/* A decimal number that fits a signed 64-bit column, digits only; 0, which is nobody's id, for all
+ * else. */
 uint64_t ids_parse_u64(const char *text, size_t len);
 
 /* base64url without padding. Returns the text's length; text_r holds it and a NUL. */
-#define BASE64URL_SIZE(len) (((len) * 4 + 2) / 3 + 1)
+#define BASE64URL_SIZE(len) (((len)*4 + 2) / 3 + 1)
 size_t base64url_encode(const void *bytes, size_t len, char *text_r);
 /* Returns how many bytes, or -1 when the text is not canonical base64url or does not fit. */
 int base64url_decode(const char *text, size_t text_len, void *bytes_r, size_t size);

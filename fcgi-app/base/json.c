@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Putting JSON answers together. */
 #include "base/json.h"
 
@@ -8,14 +9,21 @@
 
 /* Names are literals and never twice in one object: neither copied nor looked for. */
 void json_add(struct json_object *o, const char *name, struct json_object *v) {
-    json_object_object_add_ex(o, name, v, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
+    json_object_object_add_ex(o, name, v,
+                              JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
 }
 
-void json_add_u64(struct json_object *o, const char *name, uint64_t v) { json_add(o, name, json_object_new_uint64(v)); }
+void json_add_u64(struct json_object *o, const char *name, uint64_t v) {
+    json_add(o, name, json_object_new_uint64(v));
+}
 
-void json_add_i64(struct json_object *o, const char *name, int64_t v) { json_add(o, name, json_object_new_int64(v)); }
+void json_add_i64(struct json_object *o, const char *name, int64_t v) {
+    json_add(o, name, json_object_new_int64(v));
+}
 
-void json_add_text(struct json_object *o, const char *name, const char *text) { json_add(o, name, json_object_new_string(text)); }
+void json_add_text(struct json_object *o, const char *name, const char *text) {
+    json_add(o, name, json_object_new_string(text));
+}
 
 void json_add_user(struct json_object *o, const char *name, struct user_id id) {
     char text[UUID_TEXT_SIZE];
@@ -29,7 +37,9 @@ void json_add_time(struct json_object *o, const char *name, uint64_t at_ms) {
     json_add(o, name, at_ms ? json_object_new_string(text) : NULL);
 }
 
-struct json_page json_page_new(uint64_t limit) { return (struct json_page){.items = json_object_new_array(), .limit = limit}; }
+struct json_page json_page_new(uint64_t limit) {
+    return (struct json_page){.items = json_object_new_array(), .limit = limit};
+}
 
 struct json_object *json_page_item(struct json_page *page, uint64_t id) {
     if (page->count == page->limit) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Short hands for putting JSON answers together. */
 #ifndef BOXOFFICE_JSON_H
 #define BOXOFFICE_JSON_H
@@ -15,7 +16,8 @@ void json_add_user(struct json_object *o, const char *name, struct user_id id);
 void json_add_time(struct json_object *o, const char *name, uint64_t at_ms);
 void json_add(struct json_object *o, const char *name, struct json_object *v);
 
-/* A list in the making: asks for one more row than the limit, to know whether there is a next page. */
+/* A list in the making: asks for one more row than the limit, to know whether there is a next page.
+ */
 struct json_page {
     struct json_object *items;
     uint64_t limit, count, last_id;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* RFC 8259's grammar, a function for each rule. Each takes what it is named for off the front and
  * tells whether it was there. json-c alone does not do: even when told to be strict it takes -01
  * and 1. for numbers, bare line feeds in strings, words of its own such as NaN, and puts U+FFFD
@@ -120,8 +121,8 @@ static bool take_value(struct scan *s) {
     else if (peek(s, '"'))
         ok = take_string(s, &nul);
     else
-        ok = take_word(s, "true") || take_word(s, "false") || take_word(s, "null") ||
-             take_number(s);
+        ok =
+            take_word(s, "true") || take_word(s, "false") || take_word(s, "null") || take_number(s);
     skip_space(s);
     return ok;
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Whether a text is JSON, to the letter of RFC 8259. Builds nothing: json-c does, from texts that
  * passed here. */
 #ifndef BOXOFFICE_JSON_TEXT_H

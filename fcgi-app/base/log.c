@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Log lines. */
 #include "base/log.h"
 
@@ -21,13 +22,14 @@ static const char *request;
 static bool to_journal;
 static int journal_fd = -1;
 
-/* systemd.exec(5): the variable is inherited by those whose standard error has been sent elsewhere, so what it
- * names is compared. */
+/* systemd.exec(5): the variable is inherited by those whose standard error has been sent elsewhere,
+ * so what it names is compared. */
 static bool stderr_is_journal(void) {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
     struct stat st;
-    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+           fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 void log_init(const char *process, int level_max) {
@@ -54,12 +56,15 @@ static size_t escape(char *line, size_t at, size_t size, const char *text) {
     return at;
 }
 
-/* https://systemd.io/JOURNAL_NATIVE_PROTOCOL: a datagram of NAME=value lines. False when it could not be sent at
- * once: a worker does not wait for the journal. */
-static bool send_to_journal(enum log_level level, const struct log_field *fields, size_t count, const char *message) {
+/* https://systemd.io/JOURNAL_NATIVE_PROTOCOL: a datagram of NAME=value lines. False when it could
+ * not be sent at once: a worker does not wait for the journal. */
+static bool send_to_journal(enum log_level level, const struct log_field *fields, size_t count,
+                            const char *message) {
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
     static char text[3 * ESCAPED_MAX];
-    size_t n = (size_t)snprintf(text, sizeof text, "PRIORITY=%d\nSYSLOG_IDENTIFIER=boxoffice\nBOXOFFICE_PROCESS=%s\n", (int)level, process_name);
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "PRIORITY=%d\nSYSLOG_IDENTIFIER=boxoffice\nBOXOFFICE_PROCESS=%s\n",
+                                (int)level, process_name);
     for (size_t i = 0; i < count && n + 128 < ESCAPED_MAX; i++) {
         n += (size_t)snprintf(text + n, 64, "BOXOFFICE_%.40s=", fields[i].name);
         n = escape(text, n, ESCAPED_MAX, fields[i].value);
@@ -71,7 +76,8 @@ static bool send_to_journal(enum log_level level, const struct log_field *fields
         text[n++] = '\n';
     }
     n += (size_t)snprintf(text + n, sizeof text - n, "MESSAGE=%s\n", message);
-    return sendto(journal_fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to, sizeof to) == (ssize_t)n;
+    return sendto(journal_fd, text, n, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&to,
+                  sizeof to) == (ssize_t)n;
 }
 
 static void write_line(enum log_level level, const char *message) {
@@ -79,15 +85,18 @@ static void write_line(enum log_level level, const char *message) {
     char line[ESCAPED_MAX + 128], at[RFC3339_SIZE];
     int n;
     if (to_journal) {
-        n = snprintf(line, sizeof line, "<%d>%s[%d]%s\n", (int)level, process_name, (int)getpid(), message);
+        n = snprintf(line, sizeof line, "<%d>%s[%d]%s\n", (int)level, process_name, (int)getpid(),
+                     message);
     } else {
         clock_rfc3339(clock_wall_ms(), at);
-        n = snprintf(line, sizeof line, "%s %s %s[%d]%s\n", at, names[level], process_name, (int)getpid(), message);
+        n = snprintf(line, sizeof line, "%s %s %s[%d]%s\n", at, names[level], process_name,
+                     (int)getpid(), message);
     }
     if (write(STDERR_FILENO, line, (size_t)n) < 0) return;
 }
 
-static void say(enum log_level level, const struct log_field *fields, size_t count, const char *format, va_list args) {
+static void say(enum log_level level, const struct log_field *fields, size_t count,
+                const char *format, va_list args) {
     char raw[MESSAGE_MAX], message[ESCAPED_MAX];
     vsnprintf(raw, sizeof raw, format, args);
     size_t n = 0;
@@ -97,7 +106,8 @@ static void say(enum log_level level, const struct log_field *fields, size_t cou
     }
     n = escape(message, n, sizeof message, ": ");
     escape(message, n, sizeof message, raw);
-    if (!to_journal || !send_to_journal(level, fields, count, message + (request ? 1 : 2))) write_line(level, message);
+    if (!to_journal || !send_to_journal(level, fields, count, message + (request ? 1 : 2)))
+        write_line(level, message);
 }
 
 void log_line(enum log_level level, const char *format, ...) {
@@ -108,7 +118,8 @@ void log_line(enum log_level level, const char *format, ...) {
     va_end(args);
 }
 
-void log_event(enum log_level level, const struct log_field *fields, size_t count, const char *format, ...) {
+void log_event(enum log_level level, const struct log_field *fields, size_t count,
+               const char *format, ...) {
     if (!log_wants(level)) return;
     va_list args;
     va_start(args, format);

@@ -1,4 +1,6 @@
-/* Process titles: the kernel shows what lies where argv was, up to the end of the environment's strings. */
+/* SPDX-License-Identifier: 0BSD */
+/* Process titles: the kernel shows what lies where argv was, up to the end of the environment's
+ * strings. */
 #include "base/proctitle.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What ps shows of a process. */
 #ifndef BOXOFFICE_PROCTITLE_H
 #define BOXOFFICE_PROCTITLE_H

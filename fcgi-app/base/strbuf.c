@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Texts that grow. */
 #include "base/strbuf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* A text that grows, for answers that are put together line by line. */
 #ifndef BOXOFFICE_STRBUF_H
 #define BOXOFFICE_STRBUF_H

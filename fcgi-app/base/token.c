@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Signing and checking: queue tokens, and the codes of tickets. */
 #include "base/token.h"
 
@@ -63,8 +64,10 @@ static const char *read_line(const char *line, struct token_keys *keys) {
 bool token_keys_load(const char *path, struct token_keys *keys_r, char *why_r, size_t why_size) {
     FILE *f = fopen(path, "re");
     if (!f) {
-        snprintf(why_r, why_size, "token_keys_file %s: %s; make one with: echo \"k1 $(openssl rand -hex 32)\" > FILE", path,
-                 strerror(errno));
+        snprintf(
+            why_r, why_size,
+            "token_keys_file %s: %s; make one with: echo \"k1 $(openssl rand -hex 32)\" > FILE",
+            path, strerror(errno));
         return false;
     }
     char line[TOKEN_LINE_SIZE];
@@ -116,13 +119,17 @@ static uint64_t get_u64(const uint8_t *at) {
     return v;
 }
 
-static void mac(const struct token_keys *keys, size_t k, const char *text, size_t len, uint8_t mac_r[MAC_BYTES]) {
+static void mac(const struct token_keys *keys, size_t k, const char *text, size_t len,
+                uint8_t mac_r[MAC_BYTES]) {
     unsigned n = MAC_BYTES;
-    if (!HMAC(EVP_sha256(), keys->key[k].secret, (int)keys->key[k].len, (const unsigned char *)text, len, mac_r, &n)) abort();
+    if (!HMAC(EVP_sha256(), keys->key[k].secret, (int)keys->key[k].len, (const unsigned char *)text,
+              len, mac_r, &n))
+        abort();
 }
 
 /* `KEYID.PAYLOAD.MAC` */
-static void sign(const struct token_keys *keys, const uint8_t *payload, size_t len, char text_r[TOKEN_TEXT_MAX]) {
+static void sign(const struct token_keys *keys, const uint8_t *payload, size_t len,
+                 char text_r[TOKEN_TEXT_MAX]) {
     assert(keys->count > 0);
     uint8_t code[MAC_BYTES];
     size_t k = signing_key(keys), n = (size_t)sprintf(text_r, "%s.", keys->key[k].id);
@@ -134,20 +141,23 @@ static void sign(const struct token_keys *keys, const uint8_t *payload, size_t l
 }
 
 /* False unless the text is such a one, of a key at hand, with a payload of exactly `len` bytes. */
-static bool open_signed(const struct token_keys *keys, const char *text, uint8_t *payload_r, size_t len) {
+static bool open_signed(const struct token_keys *keys, const char *text, uint8_t *payload_r,
+                        size_t len) {
     uint8_t given[MAC_BYTES], code[MAC_BYTES];
     const char *dot = strchr(text, '.');
     const char *dot2 = dot ? strchr(dot + 1, '.') : NULL;
     if (!dot2 || strlen(text) >= TOKEN_TEXT_MAX) return false;
     size_t k = find_key(keys, text, (size_t)(dot - text));
-    if (k == keys->count || base64url_decode(dot2 + 1, strlen(dot2 + 1), given, sizeof given) != MAC_BYTES ||
+    if (k == keys->count ||
+        base64url_decode(dot2 + 1, strlen(dot2 + 1), given, sizeof given) != MAC_BYTES ||
         base64url_decode(dot + 1, (size_t)(dot2 - dot - 1), payload_r, len) != (int)len)
         return false;
     mac(keys, k, text, (size_t)(dot2 - text), code);
     return CRYPTO_memcmp(code, given, MAC_BYTES) == 0;
 }
 
-void token_sign(const struct token_keys *keys, const struct token *token, char text_r[TOKEN_TEXT_MAX]) {
+void token_sign(const struct token_keys *keys, const struct token *token,
+                char text_r[TOKEN_TEXT_MAX]) {
     uint8_t payload[PLACE_BYTES] = {PLACE};
     memcpy(payload + 1, token->user.v, 16);
     put_u64(payload + 17, token->concert.v);
@@ -159,7 +169,8 @@ void token_sign(const struct token_keys *keys, const struct token *token, char t
 
 enum err token_verify(const struct token_keys *keys, const char *text, struct token *token_r) {
     uint8_t payload[PLACE_BYTES];
-    if (!open_signed(keys, text, payload, sizeof payload) || payload[0] != PLACE) return E_QUEUE_TOKEN_INVALID;
+    if (!open_signed(keys, text, payload, sizeof payload) || payload[0] != PLACE)
+        return E_QUEUE_TOKEN_INVALID;
     memcpy(token_r->user.v, payload + 1, 16);
     token_r->concert.v = get_u64(payload + 17);
     token_r->number = get_u64(payload + 25);
@@ -168,7 +179,8 @@ enum err token_verify(const struct token_keys *keys, const char *text, struct to
     return E_OK;
 }
 
-void token_sign_pair(const struct token_keys *keys, const uint64_t pair[2], char text_r[TOKEN_TEXT_MAX]) {
+void token_sign_pair(const struct token_keys *keys, const uint64_t pair[2],
+                     char text_r[TOKEN_TEXT_MAX]) {
     uint8_t payload[PAIR_BYTES] = {PAIR};
     put_u64(payload + 1, pair[0]);
     put_u64(payload + 9, pair[1]);
@@ -177,7 +189,8 @@ void token_sign_pair(const struct token_keys *keys, const uint64_t pair[2], char
 
 enum err token_verify_pair(const struct token_keys *keys, const char *text, uint64_t pair_r[2]) {
     uint8_t payload[PAIR_BYTES];
-    if (!open_signed(keys, text, payload, sizeof payload) || payload[0] != PAIR) return E_QUEUE_TOKEN_INVALID;
+    if (!open_signed(keys, text, payload, sizeof payload) || payload[0] != PAIR)
+        return E_QUEUE_TOKEN_INVALID;
     pair_r[0] = get_u64(payload + 1);
     pair_r[1] = get_u64(payload + 9);
     return E_OK;

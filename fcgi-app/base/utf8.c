@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* UTF-8, read by hand: json-c's own check lets some of what RFC 3629 forbids by, and mbrtowc asks
  * the locale. */
 #include "base/utf8.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* UTF-8, as RFC 3629 has it, and what people mean by a text that says something. */
 #ifndef BOXOFFICE_UTF8_H
 #define BOXOFFICE_UTF8_H

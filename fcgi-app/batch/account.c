@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Users and balances. */
 #include "batch/account.h"
 
@@ -16,7 +17,8 @@ void account_new(struct cred *cred_r, char access_key_r[ACCESS_KEY_SIZE]) {
 
 enum err account_key_parse(const char *access_key, struct cred *cred_r) {
     uint8_t key[ACCESS_KEY_BYTES];
-    if (base64url_decode(access_key, strlen(access_key), key, sizeof key) != ACCESS_KEY_BYTES) return E_CREDENTIALS_INVALID;
+    if (base64url_decode(access_key, strlen(access_key), key, sizeof key) != ACCESS_KEY_BYTES)
+        return E_CREDENTIALS_INVALID;
     memcpy(cred_r->user.v, key, 16);
     ids_sha256(key + 16, 32, cred_r->access_hash);
     OPENSSL_cleanse(key, sizeof key);
@@ -30,7 +32,10 @@ static void take_any(void *ctx, const struct db_row *row) {
 
 enum err account_prove(struct db *db, const struct cred *cred) {
     bool any = false;
-    enum err e = db_run(db, STMT_USER_PROVE, DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)), take_any, &any, NULL);
+    enum err e =
+        db_run(db, STMT_USER_PROVE,
+               DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)),
+               take_any, &any, NULL);
     return e ? e : any ? E_OK : E_CREDENTIALS_INVALID;
 }
 
@@ -45,12 +50,16 @@ struct balance {
     uint64_t minor;
 };
 
-static void take_balance(void *ctx, const struct db_row *row) { *(struct balance *)ctx = (struct balance){true, db_row_u64(row, 0)}; }
+static void take_balance(void *ctx, const struct db_row *row) {
+    *(struct balance *)ctx = (struct balance){true, db_row_u64(row, 0)};
+}
 
 enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balance_minor_r) {
     struct balance b = {0};
-    enum err e = db_run(db, STMT_ACCOUNT_BALANCE, DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)),
-                        take_balance, &b, NULL);
+    enum err e =
+        db_run(db, STMT_ACCOUNT_BALANCE,
+               DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)),
+               take_balance, &b, NULL);
     *balance_minor_r = b.minor;
     return e ? e : b.any ? E_OK : E_CREDENTIALS_INVALID;
 }
@@ -76,10 +85,12 @@ static void take_entry(void *ctx, const struct db_row *row) {
     h->each(h->ctx, &e);
 }
 
-enum err account_history(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, balance_entry_fn *each, void *ctx) {
+enum err account_history(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
+                         balance_entry_fn *each, void *ctx) {
     struct history h = {each, ctx, false};
     enum err e = db_run(db, STMT_ACCOUNT_HISTORY,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX), DB_U64(limit), DB_BYTES(cred->user.v, 16),
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX),
+                                DB_U64(limit), DB_BYTES(cred->user.v, 16),
                                 DB_BYTES(cred->access_hash, HASH_BYTES)),
                         take_entry, &h, NULL);
     return e ? e : h.user ? E_OK : E_CREDENTIALS_INVALID;

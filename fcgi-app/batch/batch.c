@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Running a group, and running it again. */
 #include "batch/batch.h"
 
@@ -10,7 +11,7 @@
 #define TRIES_MAX 5
 #define BUDGET_MS 4000
 #define BUDGET_BRIEF_MS 200 /* less than any wait for a lock */
-#define WAITS_MAX 2 /* so many of a group that are run alone may wait for a lock in vain */
+#define WAITS_MAX 2         /* so many of a group that are run alone may wait for a lock in vain */
 
 struct sale_terms batch_terms(const struct conf *conf) {
     return (struct sale_terms){
@@ -40,7 +41,8 @@ static const struct {
 };
 
 bool batch_together(const struct batch_request *a, const struct batch_request *b) {
-    if (a->kind != b->kind || a->kind >= BATCH_TICK || user_id_equal(a->user, b->user)) return false;
+    if (a->kind != b->kind || a->kind >= BATCH_TICK || user_id_equal(a->user, b->user))
+        return false;
     if (kinds[a->kind].concert && a->concert.v != b->concert.v) return false;
     return !kinds[a->kind].performance || a->performance.v == b->performance.v;
 }
@@ -56,7 +58,8 @@ static void set_all(struct group *g, enum err e) {
     for (size_t i = 0; i < g->count; i++) g->request[i]->outcome = e;
 }
 
-/* One transaction. The connection that loads is the one that stores: the statement is prepared before. */
+/* One transaction. The connection that loads is the one that stores: the statement is prepared
+ * before. */
 static enum err attempt(struct db *db, struct group *g, const struct sale_terms *terms) {
     db_attempt(db);
     enum err e = db_prepare(db, STMT_BATCH_STORE);
@@ -72,7 +75,8 @@ static enum err attempt(struct db *db, struct group *g, const struct sale_terms 
     return group_store(db, g);
 }
 
-/* After a commit whose answer was lost: those that may be run again stay, in their order; the others are told. */
+/* After a commit whose answer was lost: those that may be run again stay, in their order; the
+ * others are told. */
 static void tell_unknown(struct group *g) {
     size_t kept = 0;
     for (size_t i = 0; i < g->count; i++) {
@@ -88,9 +92,11 @@ static void tell_unknown(struct group *g) {
     g->count = kept;
 }
 
-/* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits for: each alone.
- * The budget began with the whole group: whoever is run alone after it is over has one try. */
-static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
+/* Runs it until it is decided. False: an error of one of them, or a lock that one of them waits
+ * for: each alone. The budget began with the whole group: whoever is run alone after it is over has
+ * one try. */
+static bool run_together(struct db *db, struct group *g, const struct sale_terms *terms,
+                         uint64_t began_ms) {
     uint64_t budget_ms = g->brief ? BUDGET_BRIEF_MS : BUDGET_MS;
     for (unsigned tried = 1;; tried++) {
         enum err e = attempt(db, g, terms);
@@ -113,10 +119,12 @@ static bool run_together(struct db *db, struct group *g, const struct sale_terms
     }
 }
 
-/* Each of those that are left by itself: what had to be told as unknown is never run again. A lock that one waits for
- * keeps the others back once; when a second waits in vain, it is one that they all need, and they would wait for it
- * one after the other, each its full time, while their clients have long given up. */
-static void run_alone(struct db *db, struct group *g, const struct sale_terms *terms, uint64_t began_ms) {
+/* Each of those that are left by itself: what had to be told as unknown is never run again. A lock
+ * that one waits for keeps the others back once; when a second waits in vain, it is one that they
+ * all need, and they would wait for it one after the other, each its full time, while their clients
+ * have long given up. */
+static void run_alone(struct db *db, struct group *g, const struct sale_terms *terms,
+                      uint64_t began_ms) {
     struct batch_request *alone[BATCH_MAX];
     size_t left = g->count;
     unsigned waits = 0;
@@ -133,14 +141,16 @@ static void run_alone(struct db *db, struct group *g, const struct sale_terms *t
     }
 }
 
-void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *requests, size_t count, bool others_wait) {
+void batch_run(struct db *db, const struct conf *conf, struct batch_request *const *requests,
+               size_t count, bool others_wait) {
     static struct group g; /* large, and its memory is kept */
     struct sale_terms terms = batch_terms(conf);
     uint64_t began_ms = clock_mono_ms();
     assert(count > 0 && count <= BATCH_MAX);
     memcpy(g.request, requests, count * sizeof *requests);
     g.count = count;
-    g.brief = kinds[g.request[0]->kind].brief || (others_wait && kinds[g.request[0]->kind].one_lock);
+    g.brief =
+        kinds[g.request[0]->kind].brief || (others_wait && kinds[g.request[0]->kind].one_lock);
     for (size_t i = 0; i < count; i++) requests[i]->doubtful = false;
     if (!run_together(db, &g, &terms, began_ms)) run_alone(db, &g, &terms, began_ms);
     for (size_t i = 0; i < count; i++) {

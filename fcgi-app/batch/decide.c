@@ -1,5 +1,6 @@
-/* The second step: each request is handed to its rule, after what comes before the rules: credentials, then what its
- * key was used for. */
+/* SPDX-License-Identifier: 0BSD */
+/* The second step: each request is handed to its rule, after what comes before the rules:
+ * credentials, then what its key was used for. */
 #include "batch/steps.h"
 
 #include <assert.h>
@@ -8,7 +9,8 @@
 
 bool outcome_is_kept(enum err e) {
     int status = err_status(e);
-    return status && (status < 300 || status == 402 || status == 404 || status == 409 || status == 410);
+    return status &&
+           (status < 300 || status == 402 || status == 404 || status == 409 || status == 410);
 }
 
 static struct claimed *key_of(struct group *g, size_t request) {
@@ -19,7 +21,8 @@ static struct claimed *key_of(struct group *g, size_t request) {
 
 static enum err hold(struct group *g, size_t i, const struct sale_terms *terms) {
     struct batch_request *r = g->request[i];
-    enum err e = sale_hold(&g->sale, terms, r->number, r->user, r->performance, &r->seats, &g->reservation_of[i], &r->taken);
+    enum err e = sale_hold(&g->sale, terms, r->number, r->user, r->performance, &r->seats,
+                           &g->reservation_of[i], &r->taken);
     if (!e) r->held = g->sale.reservations[g->reservation_of[i]];
     return e;
 }
@@ -73,7 +76,8 @@ static enum err rule(struct group *g, size_t i, const struct sale_terms *terms) 
     case BATCH_SIGN_UP: return E_OK;
     case BATCH_CHARGE: return sale_charge(&g->sale, r->user, r->amount_minor, &r->balance_minor);
     case BATCH_JOIN: return join(g, i, terms);
-    case BATCH_LEAVE: return all_locked(&g->sale) ? sale_leave(&g->sale, r->number, r->user) : E_BUSY;
+    case BATCH_LEAVE:
+        return all_locked(&g->sale) ? sale_leave(&g->sale, r->number, r->user) : E_BUSY;
     case BATCH_HOLD: return hold(g, i, terms);
     case BATCH_RELEASE: return release(g, i);
     case BATCH_PAY: return pay(g, i, terms);
@@ -92,7 +96,8 @@ void group_decide(struct group *g, size_t i, const struct sale_terms *terms) {
     r->unknown = r->already = r->place_found = false;
     r->event_seq = 0;
     r->now_ms = g->sale.now_ms;
-    enum err e = r->by_key && r->kind != BATCH_SIGN_UP ? sale_credentials(&g->sale, &r->cred) : E_OK;
+    enum err e =
+        r->by_key && r->kind != BATCH_SIGN_UP ? sale_credentials(&g->sale, &r->cred) : E_OK;
     if (!e && key && !key->found) e = E_INTERNAL; /* claimed, and not there */
     if (!e && key && !key->ours) e = key->same_request ? E_REPLAYED : E_IDEMPOTENCY_KEY_REUSED;
     r->outcome = e ? e : rule(g, i, terms);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Idempotency keys. */
 #include "batch/idem.h"
 
@@ -19,7 +20,8 @@ bool idem_key_parse(const char *header, struct idem *idem_r) {
     return true;
 }
 
-void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body, size_t len) {
+void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body,
+                       size_t len) {
     /* The hash of the parts' hashes, so that no part can run into the next. */
     uint8_t parts[3][HASH_BYTES];
     ids_sha256(method, strlen(method), parts[0]);

@@ -1,10 +1,11 @@
-/* Idempotency keys: the same request sent again gets its first answer. The row lives in the transaction
- * that does the work: claimed when its batch is loaded, answered when it is stored. */
+/* SPDX-License-Identifier: 0BSD */
+/* Idempotency keys: the same request sent again gets its first answer. The row lives in the
+ * transaction that does the work: claimed when its batch is loaded, answered when it is stored. */
 #ifndef BOXOFFICE_IDEM_H
 #define BOXOFFICE_IDEM_H
 
-#include "store/db.h"
 #include "base/ids.h"
+#include "store/db.h"
 
 #define IDEM_KEY_MAX 64
 
@@ -21,7 +22,8 @@ struct idem {
 /* 1 to 64 visible ASCII characters, with or without quotes around them. */
 bool idem_key_parse(const char *header, struct idem *idem_r);
 /* Over method, path and body. */
-void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body, size_t len);
+void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body,
+                       size_t len);
 void idem_clear(struct idem *idem);
 
 /* Keeps the first answer, whose body is that column of a row. */

@@ -1,4 +1,6 @@
-/* The first step: which rows a group touches, and reading them, locked in the order of sql/current/batch.sql. */
+/* SPDX-License-Identifier: 0BSD */
+/* The first step: which rows a group touches, and reading them, locked in the order of
+ * sql/current/batch.sql. */
 #include "batch/steps.h"
 
 #include "batch/reservation.h"
@@ -69,8 +71,10 @@ static void take_key(struct group *g, const struct db_row *row) {
     uint8_t hash[HASH_BYTES];
     key->found = true;
     key->ours = DB_ROW_NULL(row, "status");
-    key->same_request = DB_ROW_BYTES(row, "request_hash", hash, sizeof hash) && memcmp(hash, idem->request_hash, sizeof hash) == 0;
-    if (!key->ours && key->same_request) idem_keep(idem, (int)DB_ROW_U64(row, "status"), row, DB_COLUMN(row, "body"));
+    key->same_request = DB_ROW_BYTES(row, "request_hash", hash, sizeof hash) &&
+                        memcmp(hash, idem->request_hash, sizeof hash) == 0;
+    if (!key->ours && key->same_request)
+        idem_keep(idem, (int)DB_ROW_U64(row, "status"), row, DB_COLUMN(row, "body"));
 }
 
 static void take_user(struct sale *s, const struct db_row *row) {
@@ -191,10 +195,11 @@ static struct {
     struct rows keys, users, reservations, holders, seats, buyers, places, members;
 } lists;
 
-/* By user, so that users are locked in ascending order; the group itself keeps its order of arrival. */
+/* By user, so that users are locked in ascending order; the group itself keeps its order of
+ * arrival. */
 static int by_user(const void *a, const void *b) {
     const struct batch_request *const *x = a, *const *y = b;
-    return memcmp((*x)->user.v, (*y)->user.v, sizeof (*x)->user.v);
+    return memcmp((*x)->user.v, (*y)->user.v, sizeof(*x)->user.v);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -218,7 +223,8 @@ static void put_key(struct group *g, const struct batch_request *r) {
 
 static void put_lists(struct group *g) {
     const struct batch_request *sorted[BATCH_MAX];
-    struct rows *all[] = {&lists.keys, &lists.users, &lists.reservations, &lists.holders, &lists.seats, &lists.buyers, &lists.places, &lists.members};
+    struct rows *all[] = {&lists.keys,  &lists.users,  &lists.reservations, &lists.holders,
+                          &lists.seats, &lists.buyers, &lists.places,       &lists.members};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) rows_begin(all[i]);
     memcpy(sorted, g->request, g->count * sizeof *sorted);
     qsort(sorted, g->count, sizeof *sorted, by_user);
@@ -226,7 +232,8 @@ static void put_lists(struct group *g) {
         const struct batch_request *r = sorted[i];
         put_key(g, r);
         if (r->by_key) put_user(&lists.users, r->user);
-        if (r->kind == BATCH_RELEASE || r->kind == BATCH_PAY || r->kind == BATCH_CANCEL) put_value(&lists.reservations, r->reservation.v);
+        if (r->kind == BATCH_RELEASE || r->kind == BATCH_PAY || r->kind == BATCH_CANCEL)
+            put_value(&lists.reservations, r->reservation.v);
         if (r->kind == BATCH_LEAVE) put_user(&lists.holders, r->user);
         if (r->kind == BATCH_JOIN) put_user(&lists.members, r->user);
         if (r->kind != BATCH_HOLD) continue;
@@ -235,28 +242,34 @@ static void put_lists(struct group *g) {
     }
     const struct batch_request *first = g->request[0];
     qsort(sorted, g->count, sizeof *sorted, by_number);
-    bool by_place = first->kind == BATCH_LEAVE || first->kind == BATCH_HOLD || first->kind == BATCH_PAY;
+    bool by_place =
+        first->kind == BATCH_LEAVE || first->kind == BATCH_HOLD || first->kind == BATCH_PAY;
     for (size_t i = 0; by_place && i < g->count; i++) put_value(&lists.places, sorted[i]->number);
-    for (size_t i = 0; first->kind == BATCH_EXPIRE && i < first->overdue_count; i++) put_value(&lists.reservations, first->overdue[i]);
+    for (size_t i = 0; first->kind == BATCH_EXPIRE && i < first->overdue_count; i++)
+        put_value(&lists.reservations, first->overdue[i]);
 }
 
 enum err group_load(struct db *db, struct group *g) {
     const struct batch_request *first = g->request[0];
     enum batch_kind kind = first->kind;
     bool money = kind == BATCH_CHARGE || kind == BATCH_PAY || kind == BATCH_CANCEL;
-    bool queue = kind == BATCH_JOIN || kind == BATCH_LEAVE || kind == BATCH_PAY || kind == BATCH_TICK;
+    bool queue =
+        kind == BATCH_JOIN || kind == BATCH_LEAVE || kind == BATCH_PAY || kind == BATCH_TICK;
     assert(g->count > 0 && g->count <= BATCH_MAX);
     sale_reset(&g->sale);
     g->keys = 0;
     g->keys_busy = false;
     if (kind == BATCH_SIGN_UP) return E_OK;
     put_lists(g);
-    enum err e = db_run(db, STMT_BATCH_LOAD,
-                        DB_ARGS(rows_arg(&lists.keys), rows_arg(&lists.users), DB_U64(money), rows_arg(&lists.reservations),
-                                rows_arg(&lists.holders), kind == BATCH_HOLD ? DB_U64(first->performance.v) : DB_NULL,
-                                rows_arg(&lists.seats), rows_arg(&lists.buyers), DB_U64(first->concert.v), DB_U64(queue),
-                                rows_arg(&lists.places), rows_arg(&lists.members), DB_U64(first->limit), DB_U64(first->limit)),
-                        take, g, NULL);
+    enum err e =
+        db_run(db, STMT_BATCH_LOAD,
+               DB_ARGS(rows_arg(&lists.keys), rows_arg(&lists.users), DB_U64(money),
+                       rows_arg(&lists.reservations), rows_arg(&lists.holders),
+                       kind == BATCH_HOLD ? DB_U64(first->performance.v) : DB_NULL,
+                       rows_arg(&lists.seats), rows_arg(&lists.buyers), DB_U64(first->concert.v),
+                       DB_U64(queue), rows_arg(&lists.places), rows_arg(&lists.members),
+                       DB_U64(first->limit), DB_U64(first->limit)),
+               take, g, NULL);
     if (e) return e;
     if (!g->sale.queue_found) g->sale.queue.concert = first->concert;
     return E_OK;

@@ -1,14 +1,17 @@
-/* The waiting queue's rules as far as they are not in sql/, and how a waiting place is told from memory. */
+/* SPDX-License-Identifier: 0BSD */
+/* The waiting queue's rules as far as they are not in sql/, and how a waiting place is told from
+ * memory. */
 #include "batch/queue.h"
 
-#include "batch/batch.h"
 #include "base/clock.h"
+#include "batch/batch.h"
 
 #include <assert.h>
 #include <string.h>
 
 uint64_t queue_eta_s(uint64_t ahead, uint64_t admitted_per_minute) {
-    return admitted_per_minute ? ((ahead + 1) * 60 + admitted_per_minute - 1) / admitted_per_minute : 0;
+    return admitted_per_minute ? ((ahead + 1) * 60 + admitted_per_minute - 1) / admitted_per_minute
+                               : 0;
 }
 
 uint64_t queue_poll_after_s(bool eta_known, uint64_t eta_s, uint64_t ahead, uint64_t random) {
@@ -24,29 +27,36 @@ uint64_t queue_poll_after_s(bool eta_known, uint64_t eta_s, uint64_t ahead, uint
 static void advise(struct place *place, const struct board_queue *queue) {
     place->eta_known = queue && queue->rate_known && queue->admitted_per_minute > 0;
     place->eta_s = place->eta_known ? queue_eta_s(place->ahead, queue->admitted_per_minute) : 0;
-    place->poll_after_s = queue_poll_after_s(place->eta_known, place->eta_s, place->ahead,
-                                             (clock_mono_ns() >> 6) ^ place->number * 0x9e3779b97f4a7c15u);
+    place->poll_after_s =
+        queue_poll_after_s(place->eta_known, place->eta_s, place->ahead,
+                           (clock_mono_ns() >> 6) ^ place->number * 0x9e3779b97f4a7c15u);
 }
 
 static void from_token(struct place *place_r, const struct token *token) {
-    *place_r = (struct place){.concert = token->concert, .user = token->user, .number = token->number, .joined_at_ms = token->joined_at_ms};
+    *place_r = (struct place){.concert = token->concert,
+                              .user = token->user,
+                              .number = token->number,
+                              .joined_at_ms = token->joined_at_ms};
 }
 
 /* Fills in a place that the board knows to wait. */
-static enum board_says from_board(const struct board *board, const struct token *token, struct place *place_r) {
+static enum board_says from_board(const struct board *board, const struct token *token,
+                                  struct place *place_r) {
     struct board_queue queue;
     uint64_t ahead;
     enum board_says says = board_place(board, token->concert, token->number, &ahead, &queue);
     if (says != BOARD_WAITING) return says;
     from_token(place_r, token);
     place_r->state = PLACE_WAITING;
-    /* The board may be a little older than the token; what was said at joining is never taken back. */
+    /* The board may be a little older than the token; what was said at joining is never taken back.
+     */
     place_r->ahead = ahead < token->ahead ? ahead : token->ahead;
     advise(place_r, &queue);
     return says;
 }
 
-bool queue_place_waiting(const struct board *board, const struct token *token, struct place *place_r) {
+bool queue_place_waiting(const struct board *board, const struct token *token,
+                         struct place *place_r) {
     return from_board(board, token, place_r) == BOARD_WAITING;
 }
 
@@ -54,7 +64,9 @@ struct count {
     uint64_t ahead, event_seq;
 };
 
-static void take_count(void *ctx, const struct db_row *row) { *(struct count *)ctx = (struct count){db_row_u64(row, 0), db_row_u64(row, 1)}; }
+static void take_count(void *ctx, const struct db_row *row) {
+    *(struct count *)ctx = (struct count){db_row_u64(row, 0), db_row_u64(row, 1)};
+}
 
 enum err queue_ahead(struct db *db, const struct board *board, struct place *place) {
     struct board_queue queue;
@@ -64,7 +76,9 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
         enum board_says says = board_place(board, place->concert, place->number, &ahead, NULL);
         if (says != BOARD_WAITING && says != BOARD_NEWER) {
             struct count count = {0};
-            enum err e = db_run(db, STMT_PLACE_AHEAD, DB_ARGS(DB_U64(place->number), DB_U64(place->concert.v)), take_count, &count, NULL);
+            enum err e = db_run(db, STMT_PLACE_AHEAD,
+                                DB_ARGS(DB_U64(place->number), DB_U64(place->concert.v)),
+                                take_count, &count, NULL);
             if (e) return e;
             board_told(board, place->concert, place->number, count.event_seq);
             ahead = count.ahead;
@@ -251,12 +265,14 @@ enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r
     enum place_state state = place_state_parse(db_row_text(row, column, NULL));
     *claim_r = false;
     if (state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
-    if (state != PLACE_ACTIVE || db_row_u64(row, column + 2) <= db_row_u64(row, column + 3)) return E_QUEUE_TOKEN_EXPIRED;
+    if (state != PLACE_ACTIVE || db_row_u64(row, column + 2) <= db_row_u64(row, column + 3))
+        return E_QUEUE_TOKEN_EXPIRED;
     *claim_r = db_row_null(row, column + 1);
     return E_OK;
 }
 
-enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id concert, uint64_t *ended_r, uint64_t *admitted_r) {
+enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id concert,
+                    uint64_t *ended_r, uint64_t *admitted_r) {
     struct batch_request r = {.kind = BATCH_TICK, .concert = concert, .limit = conf->tick_batch};
     enum err e = batch_run_one(db, conf, &r);
     *ended_r = r.ticked.ended;
@@ -265,5 +281,6 @@ enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id co
 }
 
 enum err queue_command(struct db *db, struct concert_id concert, const char *kind, uint64_t value) {
-    return db_run(db, STMT_QUEUE_COMMAND, DB_ARGS(DB_U64(concert.v), db_text(kind), DB_U64(value)), NULL, NULL, NULL);
+    return db_run(db, STMT_QUEUE_COMMAND, DB_ARGS(DB_U64(concert.v), db_text(kind), DB_U64(value)),
+                  NULL, NULL, NULL);
 }

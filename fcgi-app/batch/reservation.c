@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reservations and payments. */
 #include "batch/reservation.h"
 
@@ -13,7 +14,8 @@ void seat_numbers_text(const struct seat_numbers *seats, char text_r[SEATS_TEXT_
     size_t n = 0;
     text_r[0] = 0;
     for (size_t i = 0; i < seats->count; i++)
-        n += (size_t)snprintf(text_r + n, SEATS_TEXT_MAX - n, "%s%" PRIu64, i ? "," : "", seats->number[i]);
+        n += (size_t)snprintf(text_r + n, SEATS_TEXT_MAX - n, "%s%" PRIu64, i ? "," : "",
+                              seats->number[i]);
 }
 
 void seat_numbers_parse(const char *text, struct seat_numbers *seats_r) {
@@ -26,7 +28,8 @@ void seat_numbers_parse(const char *text, struct seat_numbers *seats_r) {
     }
 }
 
-void reservation_from_row(const struct db_row *row, size_t column, struct reservation *reservation_r) {
+void reservation_from_row(const struct db_row *row, size_t column,
+                          struct reservation *reservation_r) {
     *reservation_r = (struct reservation){
         .id = {db_row_u64(row, column)},
         .concert = {db_row_u64(row, column + 1)},
@@ -37,7 +40,8 @@ void reservation_from_row(const struct db_row *row, size_t column, struct reserv
         .paid_at_ms = db_row_u64(row, column + 8),
     };
     seat_numbers_parse(db_row_text(row, column + 3, NULL), &reservation_r->seats);
-    snprintf(reservation_r->status, sizeof reservation_r->status, "%s", db_row_text(row, column + 5, NULL));
+    snprintf(reservation_r->status, sizeof reservation_r->status, "%s",
+             db_row_text(row, column + 5, NULL));
 }
 
 void reservation_of(const struct reservation_row *row, struct reservation *reservation_r) {
@@ -51,7 +55,8 @@ void reservation_of(const struct reservation_row *row, struct reservation *reser
         .created_at_ms = row->created_at_ms,
         .paid_at_ms = row->paid_at_ms,
     };
-    snprintf(reservation_r->status, sizeof reservation_r->status, "%s", reservation_status_name(row->status));
+    snprintf(reservation_r->status, sizeof reservation_r->status, "%s",
+             reservation_status_name(row->status));
 }
 
 struct each {
@@ -89,46 +94,62 @@ static void take_payment(void *ctx, const struct db_row *row) {
     l->payment(l->ctx, &p);
 }
 
-static enum err list(struct db *db, enum stmt id, const struct cred *cred, uint64_t before, uint64_t limit, db_row_fn *take, struct each *l) {
+static enum err list(struct db *db, enum stmt id, const struct cred *cred, uint64_t before,
+                     uint64_t limit, db_row_fn *take, struct each *l) {
     enum err e = db_run(db, id,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX), DB_U64(limit), DB_BYTES(cred->user.v, 16),
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX),
+                                DB_U64(limit), DB_BYTES(cred->user.v, 16),
                                 DB_BYTES(cred->access_hash, HASH_BYTES)),
                         take, l, NULL);
     return e ? e : l->user ? E_OK : E_CREDENTIALS_INVALID;
 }
 
-static enum err get(struct db *db, enum stmt id, const struct cred *cred, uint64_t object, db_row_fn *take, struct each *l, enum err none) {
-    enum err e = db_run(db, id, DB_ARGS(DB_U64(object), DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)), take, l, NULL);
+static enum err get(struct db *db, enum stmt id, const struct cred *cred, uint64_t object,
+                    db_row_fn *take, struct each *l, enum err none) {
+    enum err e = db_run(db, id,
+                        DB_ARGS(DB_U64(object), DB_BYTES(cred->user.v, 16),
+                                DB_BYTES(cred->access_hash, HASH_BYTES)),
+                        take, l, NULL);
     return e ? e : !l->user ? E_CREDENTIALS_INVALID : l->any ? E_OK : none;
 }
 
-enum err reservation_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, reservation_fn *each, void *ctx) {
-    return list(db, STMT_RESERVATION_LIST, cred, before, limit, take_reservation, &(struct each){.reservation = each, .ctx = ctx});
+enum err reservation_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
+                          reservation_fn *each, void *ctx) {
+    return list(db, STMT_RESERVATION_LIST, cred, before, limit, take_reservation,
+                &(struct each){.reservation = each, .ctx = ctx});
 }
 
-enum err reservation_get(struct db *db, const struct cred *cred, struct reservation_id id, reservation_fn *each, void *ctx) {
-    return get(db, STMT_RESERVATION_GET, cred, id.v, take_reservation, &(struct each){.reservation = each, .ctx = ctx}, E_RESERVATION_NOT_FOUND);
+enum err reservation_get(struct db *db, const struct cred *cred, struct reservation_id id,
+                         reservation_fn *each, void *ctx) {
+    return get(db, STMT_RESERVATION_GET, cred, id.v, take_reservation,
+               &(struct each){.reservation = each, .ctx = ctx}, E_RESERVATION_NOT_FOUND);
 }
 
-enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit, payment_fn *each, void *ctx) {
-    return list(db, STMT_PAYMENT_LIST, cred, before, limit, take_payment, &(struct each){.payment = each, .ctx = ctx});
+enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
+                      payment_fn *each, void *ctx) {
+    return list(db, STMT_PAYMENT_LIST, cred, before, limit, take_payment,
+                &(struct each){.payment = each, .ctx = ctx});
 }
 
-enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each, void *ctx) {
-    return get(db, STMT_PAYMENT_GET, cred, id.v, take_payment, &(struct each){.payment = each, .ctx = ctx}, E_PAYMENT_NOT_FOUND);
+enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each,
+                     void *ctx) {
+    return get(db, STMT_PAYMENT_GET, cred, id.v, take_payment,
+               &(struct each){.payment = each, .ctx = ctx}, E_PAYMENT_NOT_FOUND);
 }
 
 /* Ids of one look, in order of performance. */
 struct overdue {
     struct row {
         uint64_t performance, reservation;
-    } *row;
+    } * row;
     size_t count, size;
 };
 
 static void take_overdue(void *ctx, const struct db_row *row) {
     struct overdue *o = ctx;
-    if (o->count < o->size) o->row[o->count++] = (struct row){DB_ROW_U64(row, "performance_id"), DB_ROW_U64(row, "reservation_id")};
+    if (o->count < o->size)
+        o->row[o->count++] =
+            (struct row){DB_ROW_U64(row, "performance_id"), DB_ROW_U64(row, "reservation_id")};
 }
 
 static int by_performance(const void *a, const void *b) {
@@ -137,11 +158,14 @@ static int by_performance(const void *a, const void *b) {
     return (x->reservation > y->reservation) - (x->reservation < y->reservation);
 }
 
-/* Each performance's are a group of their own: one whose row is locked keeps back its own holds only. */
-static enum err expire_each(struct db *db, const struct conf *conf, const struct overdue *o, uint64_t *ids, uint64_t *ended_r) {
+/* Each performance's are a group of their own: one whose row is locked keeps back its own holds
+ * only. */
+static enum err expire_each(struct db *db, const struct conf *conf, const struct overdue *o,
+                            uint64_t *ids, uint64_t *ended_r) {
     enum err e = E_OK;
     for (size_t i = 0, n; i < o->count; i += n) {
-        for (n = 0; i + n < o->count && o->row[i + n].performance == o->row[i].performance; n++) ids[n] = o->row[i + n].reservation;
+        for (n = 0; i + n < o->count && o->row[i + n].performance == o->row[i].performance; n++)
+            ids[n] = o->row[i + n].reservation;
         struct batch_request r = {.kind = BATCH_EXPIRE, .overdue = ids, .overdue_count = n};
         enum err failed = batch_run_one(db, conf, &r);
         if (failed) e = failed;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The three steps of a group, for batch.c: what to load, what was loaded, what to store. */
 #ifndef BOXOFFICE_STEPS_H
 #define BOXOFFICE_STEPS_H
@@ -19,7 +20,8 @@ struct group {
     struct claimed key[BATCH_MAX];
     size_t keys;
     bool keys_busy;
-    size_t reservation_of[BATCH_MAX]; /* per request: index of the reservation that it holds or pays */
+    size_t
+        reservation_of[BATCH_MAX]; /* per request: index of the reservation that it holds or pays */
 };
 
 /* Locks and reads (load.c). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The third step: writing what the rules have changed, in one round trip, and committing it. */
 #include "batch/steps.h"
 
@@ -10,8 +11,9 @@
 
 /* The lists of one store; their memory is kept from one to the next. */
 static struct {
-    struct rows new_users, users, new_reservations, reservations, seats, performances, reservation_events, payments, entries, queue,
-        new_places, places, queue_events, answers, forget;
+    struct rows new_users, users, new_reservations, reservations, seats, performances,
+        reservation_events, payments, entries, queue, new_places, places, queue_events, answers,
+        forget;
 } lists;
 
 static void begin_all(void) {
@@ -32,8 +34,8 @@ static void put_users(const struct sale *s) {
         uint64_t reservation = e->type == ENTRY_CHARGE ? 0 : s->reservations[e->reservation].id.v;
         rows_put(&lists.entries, "[");
         rows_hex(&lists.entries, e->user.v, sizeof e->user.v);
-        rows_put(&lists.entries, ",\"%s\",%" PRId64 ",%" PRIu64 ",%" PRIu64 "]", entry_type_name(e->type), e->amount_minor,
-                 e->balance_after_minor, reservation);
+        rows_put(&lists.entries, ",\"%s\",%" PRId64 ",%" PRIu64 ",%" PRIu64 "]",
+                 entry_type_name(e->type), e->amount_minor, e->balance_after_minor, reservation);
     }
 }
 
@@ -41,20 +43,25 @@ static void put_reservations(const struct sale *s) {
     char seats[SEATS_TEXT_MAX];
     for (size_t i = 0; i < s->reservations_count; i++) {
         const struct reservation_row *r = &s->reservations[i];
-        if (r->change == CHANGED) rows_put(&lists.reservations, "[%" PRIu64 ",\"%s\"]", r->id.v, reservation_status_name(r->status));
+        if (r->change == CHANGED)
+            rows_put(&lists.reservations, "[%" PRIu64 ",\"%s\"]", r->id.v,
+                     reservation_status_name(r->status));
         if (r->change != NEW) continue;
         seat_numbers_text(&r->seats, seats);
         rows_put(&lists.new_reservations, "[");
         rows_hex(&lists.new_reservations, r->user.v, sizeof r->user.v);
-        rows_put(&lists.new_reservations, ",%" PRIu64 ",%" PRIu64 ",\"", r->place_number, r->performance.v);
+        rows_put(&lists.new_reservations, ",%" PRIu64 ",%" PRIu64 ",\"", r->place_number,
+                 r->performance.v);
         strbuf_bytes(&lists.new_reservations.text, seats, strlen(seats));
-        rows_put(&lists.new_reservations, "\",%zu,%" PRIu64 ",%" PRIu64 "]", r->seats.count, r->amount_minor, r->held_until_ms);
+        rows_put(&lists.new_reservations, "\",%zu,%" PRIu64 ",%" PRIu64 "]", r->seats.count,
+                 r->amount_minor, r->held_until_ms);
     }
     for (size_t i = 0; i < s->payments_count; i++) {
         const struct reservation_row *r = &s->reservations[s->payments[i].reservation];
         rows_put(&lists.payments, "[%" PRIu64 ",", r->id.v);
         rows_hex(&lists.payments, r->user.v, sizeof r->user.v);
-        rows_put(&lists.payments, ",%" PRIu64 ",%" PRIu64 "]", r->amount_minor, s->payments[i].balance_minor);
+        rows_put(&lists.payments, ",%" PRIu64 ",%" PRIu64 "]", r->amount_minor,
+                 s->payments[i].balance_minor);
     }
 }
 
@@ -68,18 +75,21 @@ static void put_seats(const struct sale *s) {
         const struct seat_row *seat = &s->seats[i];
         if (seat->change == SAME) continue;
         const struct reservation_row *r = &s->reservations[seat->taker];
-        rows_put(&lists.seats, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", seat->performance.v, seat->number,
-                 seat->was_reservation, r->change == NEW ? 0 : seat->reservation, seat->taken_until_ms);
+        rows_put(&lists.seats, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
+                 seat->performance.v, seat->number, seat->was_reservation,
+                 r->change == NEW ? 0 : seat->reservation, seat->taken_until_ms);
         put_new_reservation_user(&lists.seats, r);
         rows_put(&lists.seats, "]");
     }
     for (size_t i = 0; i < s->performances_count; i++)
         if (s->performances[i].change != SAME)
-            rows_put(&lists.performances, "[%" PRIu64 ",%" PRIu64 "]", s->performances[i].id.v, s->performances[i].event_seq);
+            rows_put(&lists.performances, "[%" PRIu64 ",%" PRIu64 "]", s->performances[i].id.v,
+                     s->performances[i].event_seq);
     for (size_t i = 0; i < s->reservation_events_count; i++) {
         const struct reservation_event *e = &s->reservation_events[i];
         const struct reservation_row *r = &s->reservations[e->reservation];
-        rows_put(&lists.reservation_events, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", e->performance.v, e->seq, r->id.v);
+        rows_put(&lists.reservation_events, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",",
+                 e->performance.v, e->seq, r->id.v);
         put_new_reservation_user(&lists.reservation_events, r);
         rows_put(&lists.reservation_events, ",\"%s\"]", reservation_status_name(e->kind));
     }
@@ -89,20 +99,25 @@ static void put_place(const struct place_row *p) {
     if (p->change == NEW) {
         rows_put(&lists.new_places, "[%" PRIu64 ",", p->number);
         rows_hex(&lists.new_places, p->user.v, sizeof p->user.v);
-        rows_put(&lists.new_places, ",\"%s\",%" PRIu64 ",%d,%" PRIu64 "]", place_state_name(p->state), p->join_seq, p->joined_active,
-                 p->expires_at_ms);
+        rows_put(&lists.new_places, ",\"%s\",%" PRIu64 ",%d,%" PRIu64 "]",
+                 place_state_name(p->state), p->join_seq, p->joined_active, p->expires_at_ms);
     } else {
         bool live = p->state == PLACE_WAITING || p->state == PLACE_ACTIVE;
-        rows_put(&lists.places, "[%" PRIu64 ",\"%s\",%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", p->number,
-                 place_state_name(p->state), live, p->admitted_at_ms, p->claimed_at_ms, p->expires_at_ms, p->ended_at_ms);
+        rows_put(&lists.places,
+                 "[%" PRIu64 ",\"%s\",%d,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]",
+                 p->number, place_state_name(p->state), live, p->admitted_at_ms, p->claimed_at_ms,
+                 p->expires_at_ms, p->ended_at_ms);
     }
 }
 
 static void put_queue(const struct sale *s) {
     const struct queue_row *q = &s->queue;
     if (q->change != SAME)
-        strbuf_add(&lists.queue.text, "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, q->tail,
-                   q->admitted_through, q->waiting, q->active, q->admitted_total, q->no_show_total, q->event_seq);
+        strbuf_add(&lists.queue.text,
+                   "[%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+                   ",%" PRIu64,
+                   q->tail, q->admitted_through, q->waiting, q->active, q->admitted_total,
+                   q->no_show_total, q->event_seq);
     lists.queue.count = q->change != SAME;
     for (size_t i = 0; i < s->places_count; i++)
         if (s->places[i].change != SAME) put_place(&s->places[i]);
@@ -120,9 +135,14 @@ static void put_key(struct rows *rows, const struct batch_request *r) {
 
 /* Which new id stands in the answer, and by what it is found. */
 static char id_of(const struct batch_request *r, uint64_t *found_by_r) {
-    *found_by_r = r->kind == BATCH_HOLD ? r->performance.v : r->kind == BATCH_PAY ? r->reservation.v : 0;
+    *found_by_r = r->kind == BATCH_HOLD  ? r->performance.v
+                  : r->kind == BATCH_PAY ? r->reservation.v
+                                         : 0;
     if (r->outcome) return 0;
-    return r->kind == BATCH_HOLD ? 'R' : r->kind == BATCH_PAY ? 'P' : r->kind == BATCH_CHARGE ? 'C' : 0;
+    return r->kind == BATCH_HOLD     ? 'R'
+           : r->kind == BATCH_PAY    ? 'P'
+           : r->kind == BATCH_CHARGE ? 'C'
+                                     : 0;
 }
 
 /* The body up to its first number, which is 0, and from behind it. */
@@ -180,14 +200,16 @@ static void take_reservation_id(struct group *g, const struct db_row *row) {
     struct user_id user;
     if (!DB_ROW_BYTES(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
     for (size_t i = 0; i < g->count; i++)
-        if (!g->request[i]->outcome && user_id_equal(g->request[i]->user, user)) g->request[i]->held.id.v = DB_ROW_U64(row, "new_reservation");
+        if (!g->request[i]->outcome && user_id_equal(g->request[i]->user, user))
+            g->request[i]->held.id.v = DB_ROW_U64(row, "new_reservation");
 }
 
 static void take_charge_id(struct group *g, const struct db_row *row) {
     struct user_id user;
     if (!DB_ROW_BYTES(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
     for (size_t i = 0; i < g->count; i++)
-        if (user_id_equal(g->request[i]->user, user)) g->request[i]->charged_id = DB_ROW_U64(row, "new_charge");
+        if (user_id_equal(g->request[i]->user, user))
+            g->request[i]->charged_id = DB_ROW_U64(row, "new_charge");
 }
 
 static void take_id(void *ctx, const struct db_row *row) {
@@ -200,7 +222,8 @@ static void take_id(void *ctx, const struct db_row *row) {
     } else if (strcmp(result, "new_payment") == 0) {
         uint64_t reservation = DB_ROW_U64(row, "reservation_id");
         for (size_t i = 0; i < g->count; i++)
-            if (!g->request[i]->outcome && g->request[i]->reservation.v == reservation) g->request[i]->payment.v = DB_ROW_U64(row, "new_payment");
+            if (!g->request[i]->outcome && g->request[i]->reservation.v == reservation)
+                g->request[i]->payment.v = DB_ROW_U64(row, "new_payment");
     }
 }
 
@@ -215,7 +238,8 @@ static bool nothing_to_write(void) {
 static void note_events(struct group *g) {
     for (size_t i = 0; i < g->count; i++) {
         struct batch_request *r = g->request[i];
-        const struct performance_row *f = r->held.performance.v ? sale_performance(&g->sale, r->held.performance) : NULL;
+        const struct performance_row *f =
+            r->held.performance.v ? sale_performance(&g->sale, r->held.performance) : NULL;
         if (f && f->change != SAME) r->event_seq = f->event_seq;
     }
 }
@@ -235,10 +259,13 @@ enum err group_store(struct db *db, struct group *g) {
         return E_OK;
     }
     return db_run(db, STMT_BATCH_STORE,
-                  DB_ARGS(DB_U64(s->now_ms), DB_U64(s->queue.concert.v), rows_arg(&lists.new_users), rows_arg(&lists.users),
-                          rows_arg(&lists.new_reservations), rows_arg(&lists.reservations), rows_arg(&lists.seats),
-                          rows_arg(&lists.performances), rows_arg(&lists.reservation_events), rows_arg(&lists.payments),
-                          rows_arg(&lists.entries), rows_arg(&lists.queue), rows_arg(&lists.new_places), rows_arg(&lists.places),
-                          rows_arg(&lists.queue_events), rows_arg(&lists.answers), rows_arg(&lists.forget)),
+                  DB_ARGS(DB_U64(s->now_ms), DB_U64(s->queue.concert.v), rows_arg(&lists.new_users),
+                          rows_arg(&lists.users), rows_arg(&lists.new_reservations),
+                          rows_arg(&lists.reservations), rows_arg(&lists.seats),
+                          rows_arg(&lists.performances), rows_arg(&lists.reservation_events),
+                          rows_arg(&lists.payments), rows_arg(&lists.entries),
+                          rows_arg(&lists.queue), rows_arg(&lists.new_places),
+                          rows_arg(&lists.places), rows_arg(&lists.queue_events),
+                          rows_arg(&lists.answers), rows_arg(&lists.forget)),
                   take_id, g, NULL);
 }

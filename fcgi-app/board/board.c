@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's queues: how a place is read, and who has been told what. How they are written is
  * in board_publish.c.
  *

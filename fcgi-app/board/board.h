@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board: shared memory of a host, from which any process tells without the database
  *   - a waiting place's `ahead`, exactly, in queues of up to 16 million;
  *   - whether a pass is good (who was let in, until when, shown up or not, ended);
@@ -31,7 +32,7 @@
 
 /* The seats of all performances of a concert, as counted last. */
 struct board_seats {
-    uint64_t total, left, sold; /* what is neither left nor sold is held */
+    uint64_t total, left, sold;              /* what is neither left nor sold is held */
     uint64_t reservations_paid, sales_minor; /* what sold ones belong to, and cost */
 };
 
@@ -40,11 +41,11 @@ struct board_queue {
     uint64_t concert;
     uint64_t tail, admitted_through, waiting, active, max_active;
     uint64_t admitted_per_minute; /* measured */
-    uint64_t rate_known; /* 0: not measured yet */
+    uint64_t rate_known;          /* 0: not measured yet */
     struct board_seats seats;
     uint64_t admitted_total, no_show_total;
     uint64_t paused, draining;
-    uint64_t event_seq; /* the events it has taken in */
+    uint64_t event_seq;     /* the events it has taken in */
     uint64_t updated_at_ms; /* the database's clock */
 };
 

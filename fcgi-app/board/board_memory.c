@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's memory: the mapping, the arena, the tables with their indexes, and forgetting all. */
 #include "board/board_memory.h"
 
@@ -5,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALL_MAX 2048u /* larger blocks begin at a page */
+#define SMALL_MAX 2048u    /* larger blocks begin at a page */
 #define CHUNK (64u * 1024) /* small ones are cut from such */
 #define ARENA_LEAST (64ull << 20)
 #define ARENA_PER_ROOM (64ull << 10)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* How the board's mapping is laid out: private to board/board*.c.
  *
  *   head      what there is of all else; the bitmaps of pages that were ever written
@@ -41,7 +42,7 @@ typedef _Atomic uint64_t word;
 #define TOLD_WAYS 7u
 struct told_line {
     word entry[TOLD_WAYS]; /* 28 bits of the key's hash, 36 of the event; 0: empty */
-    word next; /* the way that is given up next */
+    word next;             /* the way that is given up next */
 };
 
 /* --- passes --- */
@@ -56,7 +57,7 @@ struct pass_entry {
     word ends_at_ms, joined_at_ms, own_performance, own_seq;
 };
 struct pass_bucket {
-    word lock; /* owner's pid, and above it a count of changes of hands; pid 0: free */
+    word lock;  /* owner's pid, and above it a count of changes of hands; pid 0: free */
     word doubt; /* 1: a note could not be made, so nothing here is to be believed */
     _Atomic uint16_t tag[PASS_WAYS]; /* of the hash, so that one look finds the entry; 0: empty */
     uint8_t rest[LINE - 16 - 2 * PASS_WAYS];
@@ -69,9 +70,9 @@ _Static_assert(sizeof(struct pass_bucket) == 1024, "buckets lie in lines");
 /* A concert, or a performance. Given once, until board_reset. */
 struct slot {
     word id;
-    word card; /* see card_word; 0: none yet */
-    word list; /* concert: block of its performances' order, as card */
-    word room; /* concert: of its queue, from 1; 0: none */
+    word card;  /* see card_word; 0: none yet */
+    word list;  /* concert: block of its performances' order, as card */
+    word room;  /* concert: of its queue, from 1; 0: none */
     word seats; /* performance: block of its seats; never changes but from 0 */
     word rest[3];
 };
@@ -94,15 +95,15 @@ struct table {
 struct copy {
     word version; /* odd: being written; 0: never was */
     word queue[QUEUE_WORDS];
-    word ring; /* block of ring entries | log2 of how many; 0: nobody left */
+    word ring;               /* block of ring entries | log2 of how many; 0: nobody left */
     word lost_min, lost_max; /* leavers for whom there was no memory; 0: none */
     word rest;
 };
 struct room {
-    word owner; /* the concert's slot, from 1; 0: free */
+    word owner;   /* the concert's slot, from 1; 0: free */
     word current; /* the copy to read, 0 or 1 */
-    word first; /* the ring has no page of a range before this */
-    word next; /* when free: the next free one */
+    word first;   /* the ring has no page of a range before this */
+    word next;    /* when free: the next free one */
     word rest[4];
     struct copy copy[2];
 };
@@ -124,8 +125,8 @@ _Static_assert(sizeof(struct left_page) == PAGE, "a page of leavers is a page");
 
 struct hall {
     word performance, total;
-    word known; /* 1: the words tell all seats */
-    word seq; /* the latest event noted */
+    word known;   /* 1: the words tell all seats */
+    word seq;     /* the latest event noted */
     word changes; /* twice for each */
     word rest[3];
     word seat[];
@@ -140,25 +141,25 @@ struct board {
     struct pass_bucket *pass;
     struct table concerts, performances;
     _Atomic uint32_t *order; /* concerts' slots by id: two copies of CONCERTS_MAX */
-    word *wanted; /* a bit for each performance's slot; a sum of them below */
+    word *wanted;            /* a bit for each performance's slot; a sum of them below */
     struct room *room;
     char *arena;
 
     _Alignas(LINE) word epoch; /* odd: being reset */
-    word refreshed_ms; /* monotonic; 0: nothing to be trusted */
-    word clock_ms; /* the database's clock less the monotonic one */
-    word order_word; /* how many << 32 | version << 1 | copy */
+    word refreshed_ms;         /* monotonic; 0: nothing to be trusted */
+    word clock_ms;             /* the database's clock less the monotonic one */
+    word order_word;           /* how many << 32 | version << 1 | copy */
     word rooms_given;
     word told_touched[TOLD_LINES * LINE / PAGE / 64];
 
-    _Alignas(LINE) word writer; /* pid of the ticker that was here last */
-    word rooms_free; /* the first free one, from 1 */
+    _Alignas(LINE) word writer;   /* pid of the ticker that was here last */
+    word rooms_free;              /* the first free one, from 1 */
     word arena_start, arena_next; /* given so far: from start to next, in bytes */
     word arena_used;
     word small_next, small_end; /* of the chunk from which small blocks are cut */
     word again; /* 1: the arena was begun anew, so fresh memory may have been written */
     word sweep_slot, sweep_seat; /* see board_seats.c */
-    word free_block[CLASSES]; /* offset of the first free one */
+    word free_block[CLASSES];    /* offset of the first free one */
 
     _Alignas(LINE) word wanted_sum[PERFORMANCES_MAX / 64 / 64];
     _Alignas(LINE) word pass_touched[PASS_BUCKETS * 1024 / PAGE / 64];

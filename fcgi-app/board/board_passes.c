@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's passes: who was let in, until when, and what became of it.
  *
  * A bucket of 15 is chosen by hash. Readers take no lock: an entry's version is odd while it is
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 #define READ_TRIES 100u
-#define SPINS 1000u /* some microseconds */
+#define SPINS 1000u        /* some microseconds */
 #define BURIED_NS 1000000u /* after so long an owner is looked after */
 #define GIVE_UP_NS 20000000u
 

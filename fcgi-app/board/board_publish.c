@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* How the ticker writes the board's queues. How they are read: board.c. */
 #include "board/board_memory.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's seats: a word for each. From the top
  *     36 bits   the performance's event that the seat was last changed by
  *      2 bits   free, held, sold

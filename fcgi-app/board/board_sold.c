@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What is sold, as far as it is not seats: concerts and performances.
  *
  * What is told of one is a card: a block of the arena that never changes. A change is a new

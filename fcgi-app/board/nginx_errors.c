@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reading nginx's notes of its own errors. */
 #include "board/nginx_errors.h"
 
@@ -8,7 +9,8 @@
 
 #define ROUNDS_MAX 16
 
-/* Counts whole lines. Returns how many bytes they take; a line that has not ended yet is left for later. */
+/* Counts whole lines. Returns how many bytes they take; a line that has not ended yet is left for
+ * later. */
 static size_t count_lines(const char *text, size_t len, struct stats *stats) {
     size_t at = 0;
     for (const char *end; (end = memchr(text + at, '\n', len - at)); at = (size_t)(end - text) + 1)
@@ -21,7 +23,9 @@ void nginx_errors_read(const char *path, struct stats *stats) {
     struct stat st;
     /* Nearly always there is nothing new: one look tells. */
     if (stat(path, &st) || !S_ISREG(st.st_mode)) return;
-    if ((uint64_t)st.st_ino != stats->nginx_errors_inode || (uint64_t)st.st_size < stats->nginx_errors_offset) stats->nginx_errors_offset = 0;
+    if ((uint64_t)st.st_ino != stats->nginx_errors_inode ||
+        (uint64_t)st.st_size < stats->nginx_errors_offset)
+        stats->nginx_errors_offset = 0;
     stats->nginx_errors_inode = (uint64_t)st.st_ino;
     bool all = (uint64_t)st.st_size == stats->nginx_errors_offset;
     int fd = all && stats_get(&stats->nginx_errors_known) ? -1 : open(path, O_RDONLY | O_CLOEXEC);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Writing static queue files. */
 #include "board/queue_file.h"
 

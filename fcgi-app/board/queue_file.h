@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The static queue file, {concertId}.json, that nginx serves to those who wait. */
 #ifndef BOXOFFICE_QUEUE_FILE_H
 #define BOXOFFICE_QUEUE_FILE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Which file is the current one of a hall stands in shared memory: a slot a hall, read under a
  * version (odd while it is written) and written by who holds its lock, a process id. Files live
  * until they are SPARE makings old: nginx, which was told their names, opens them at once. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Seat lists: the body, and for larger halls a file of it beside the static queue files, plain and
  * gzipped, made once by the process that finds the last one out of date, and sent by nginx to all
  * who ask. A file never changes: each making has a name of its own, so that what a name (and its

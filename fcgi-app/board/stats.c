@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Counting. */
 #include "board/stats.h"
 
@@ -8,13 +9,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const uint64_t stats_bucket_us[STATS_BUCKETS] = {250,    500,    1000,   2500,    5000,    10000,    25000,
-                                                 50000,  100000, 250000, 500000, 1000000, 2500000, UINT64_MAX};
+const uint64_t stats_bucket_us[STATS_BUCKETS] = {250,    500,     1000,    2500,      5000,
+                                                 10000,  25000,   50000,   100000,    250000,
+                                                 500000, 1000000, 2500000, UINT64_MAX};
 
 struct stats *stats_create(uint64_t readers, uint64_t writers) {
     uint64_t workers = readers + writers;
     size_t bytes = sizeof(struct stats) + workers * sizeof(struct stats_worker);
-    struct stats *stats = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct stats *stats =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (stats == MAP_FAILED) return NULL;
     stats->workers = workers;
     stats->writers = writers;
@@ -23,9 +26,13 @@ struct stats *stats_create(uint64_t readers, uint64_t writers) {
     return stats;
 }
 
-void stats_add(stats_count *count, uint64_t n) { atomic_fetch_add_explicit(count, n, memory_order_relaxed); }
+void stats_add(stats_count *count, uint64_t n) {
+    atomic_fetch_add_explicit(count, n, memory_order_relaxed);
+}
 
-uint64_t stats_get(const stats_count *count) { return atomic_load_explicit(count, memory_order_relaxed); }
+uint64_t stats_get(const stats_count *count) {
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
 
 void stats_request(struct stats_worker *worker, size_t route, enum err outcome, uint64_t time_us) {
     size_t b = 0;
@@ -37,11 +44,13 @@ void stats_request(struct stats_worker *worker, size_t route, enum err outcome, 
 
 uint64_t stats_sum(const struct stats *stats, size_t offset) {
     uint64_t n = 0;
-    for (uint64_t i = 0; i < stats->workers; i++) n += stats_get((const stats_count *)((const char *)&stats->worker[i] + offset));
+    for (uint64_t i = 0; i < stats->workers; i++)
+        n += stats_get((const stats_count *)((const char *)&stats->worker[i] + offset));
     return n;
 }
 
-static void count_states(const struct stats *stats, uint64_t from, uint64_t to, uint64_t *busy_r, uint64_t *idle_r) {
+static void count_states(const struct stats *stats, uint64_t from, uint64_t to, uint64_t *busy_r,
+                         uint64_t *idle_r) {
     *busy_r = *idle_r = 0;
     for (uint64_t i = from; i < to; i++) {
         if (!stats_get(&stats->worker[i].pid)) continue;

@@ -1,5 +1,6 @@
-/* What every process of a host counts, in shared memory: one slot a worker, written by that worker only,
- * and summed up by who looks. A slot keeps its counts when its worker is replaced. */
+/* SPDX-License-Identifier: 0BSD */
+/* What every process of a host counts, in shared memory: one slot a worker, written by that worker
+ * only, and summed up by who looks. A slot keeps its counts when its worker is replaced. */
 #ifndef BOXOFFICE_STATS_H
 #define BOXOFFICE_STATS_H
 
@@ -21,13 +22,15 @@ typedef _Atomic uint64_t stats_count;
 struct stats_worker {
     stats_count pid;           /* 0: not running */
     stats_count busy_since_ms; /* monotonic; 0: idle */
-    stats_count turned_ms;     /* monotonic: when its loop last turned, at least once a second while idle; 0: not yet */
+    stats_count turned_ms;     /* monotonic: when its loop last turned, at least once a second while
+                                  idle; 0: not yet */
     stats_count started_ms;    /* monotonic */
     stats_count restarts;
-    stats_count domain;        /* of a writer: whose lock its transaction holds or waits for (see batch_domain); 0: none */
+    stats_count domain;           /* of a writer: whose lock its transaction holds or waits for (see
+                                     batch_domain); 0: none */
     stats_count batches, batched; /* of a writer: transactions, and requests in them */
     stats_count leave; /* set by the master before TERM: a busy worker looks here, not at signals */
-    char request_id[40];       /* while busy; may be read torn, for people only */
+    char request_id[40];                         /* while busy; may be read torn, for people only */
     stats_count requests[STATS_ROUTES][E_COUNT]; /* by the error's row; E_OK counts every 2xx */
     stats_count bucket[STATS_ROUTES][STATS_BUCKETS];
     stats_count time_us[STATS_ROUTES];
@@ -43,15 +46,20 @@ struct stats {
     /* written by the ticker */
     stats_count ticker_pid, ticker_restarts, admitted, ended, holds_expired;
     stats_count ticks, tick_us, last_tick_us; /* how many, how long in all, the last one */
-    stats_count ticker_turned_ms;              /* monotonic: when it was last at work, database or not; 0: not yet */
-    stats_count queues;                       /* that it sees; the board may have room for fewer */
-    stats_count database_seen_ms;             /* monotonic: it answered */
-    stats_count catalogue_whole;              /* 1: all that is sold is on the board */
-    stats_count queue_files;                  /* static files that are kept fresh */
-    stats_count clock_steps, clock_step_ms;   /* of the database's clock: how often, and the last one (signed) */
-    stats_count clock_paused_until_ms;        /* monotonic: nothing ends and nobody is let in before; 0: never stepped */
-    stats_count nginx_errors_known, nginx_errors[E_COUNT]; /* answers with an error that nginx made itself */
-    uint64_t nginx_errors_inode, nginx_errors_offset;      /* how far they have been read, for the next ticker */
+    stats_count
+        ticker_turned_ms; /* monotonic: when it was last at work, database or not; 0: not yet */
+    stats_count queues;   /* that it sees; the board may have room for fewer */
+    stats_count database_seen_ms; /* monotonic: it answered */
+    stats_count catalogue_whole;  /* 1: all that is sold is on the board */
+    stats_count queue_files;      /* static files that are kept fresh */
+    stats_count clock_steps,
+        clock_step_ms; /* of the database's clock: how often, and the last one (signed) */
+    stats_count clock_paused_until_ms; /* monotonic: nothing ends and nobody is let in before; 0:
+                                          never stepped */
+    stats_count nginx_errors_known,
+        nginx_errors[E_COUNT]; /* answers with an error that nginx made itself */
+    uint64_t nginx_errors_inode,
+        nginx_errors_offset; /* how far they have been read, for the next ticker */
     struct db_stats ticker_database;
     struct stats_worker worker[];
 };

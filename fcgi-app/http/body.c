@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Strict JSON bodies: base/json_text.h says what is JSON, json-c makes a tree of it, and what is
  * here says what of that a request may have. */
 #include "http/body.h"
@@ -93,7 +94,8 @@ static struct json_object *field(struct json_object *body, const char *name) {
     return v;
 }
 
-enum err body_u64(struct json_object *body, const char *name, uint64_t least, uint64_t most, struct resp *resp, uint64_t *v_r) {
+enum err body_u64(struct json_object *body, const char *name, uint64_t least, uint64_t most,
+                  struct resp *resp, uint64_t *v_r) {
     char reason[100];
     struct json_object *v = field(body, name);
     if (v && json_object_is_type(v, json_type_int)) {
@@ -103,7 +105,8 @@ enum err body_u64(struct json_object *body, const char *name, uint64_t least, ui
             return E_OK;
         }
     }
-    snprintf(reason, sizeof reason, "must be a whole number from %" PRIu64 " to %" PRIu64, least, most);
+    snprintf(reason, sizeof reason, "must be a whole number from %" PRIu64 " to %" PRIu64, least,
+             most);
     return resp_invalid(resp, name, reason);
 }
 
@@ -122,7 +125,8 @@ enum err body_text(struct json_object *body, const char *name, size_t least, siz
             return E_OK;
         }
     }
-    snprintf(reason, sizeof reason, "must be a text of %zu to %zu characters without control characters", least, most);
+    snprintf(reason, sizeof reason,
+             "must be a text of %zu to %zu characters without control characters", least, most);
     return resp_invalid(resp, name, reason);
 }
 
@@ -131,16 +135,19 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-enum err body_numbers(struct json_object *body, const char *name, size_t most, struct resp *resp, uint64_t *v_r, size_t *count_r) {
+enum err body_numbers(struct json_object *body, const char *name, size_t most, struct resp *resp,
+                      uint64_t *v_r, size_t *count_r) {
     char reason[100];
     struct json_object *v = field(body, name);
-    snprintf(reason, sizeof reason, "must be a list of 1 to %zu distinct whole numbers from 1", most);
+    snprintf(reason, sizeof reason, "must be a list of 1 to %zu distinct whole numbers from 1",
+             most);
     if (!v || !json_object_is_type(v, json_type_array)) return resp_invalid(resp, name, reason);
     size_t n = json_object_array_length(v);
     if (n < 1 || n > most) return resp_invalid(resp, name, reason);
     for (size_t i = 0; i < n; i++) {
         struct json_object *item = json_object_array_get_idx(v, i);
-        int64_t number = item && json_object_is_type(item, json_type_int) ? json_object_get_int64(item) : 0;
+        int64_t number =
+            item && json_object_is_type(item, json_type_int) ? json_object_get_int64(item) : 0;
         if (number < 1) return resp_invalid(resp, name, reason);
         /* Seats are numbered with 32 bits: what is larger is nobody's, all the same. */
         v_r[i] = number > UINT32_MAX ? UINT32_MAX - i : (uint64_t)number;

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Users, balance, charges, history. */
+#include "base/json.h"
 #include "batch/account.h"
 #include "http/body.h"
 #include "http/endpoints.h"
-#include "base/json.h"
 
 enum err begin_user_create(struct call *call) {
     enum err e = body_text(call->body, "name", 1, 100, call->resp, &call->write.name);
@@ -23,7 +24,8 @@ enum err end_user_create(struct call *call) {
     return E_OK;
 }
 
-/* The path's user must be the caller. A stranger learns no more than whether there is such a user. */
+/* The path's user must be the caller. A stranger learns no more than whether there is such a user.
+ */
 static enum err own_account(struct call *call) {
     if (user_id_equal(call->path_user, call->cred.user)) return E_OK;
     enum err e = account_prove(call->db, &call->cred);
@@ -72,7 +74,8 @@ enum err endpoint_balance_history(struct call *call) {
 }
 
 enum err begin_charge(struct call *call) {
-    enum err e = body_u64(call->body, "amount", 1, call->conf->charge_max, call->resp, &call->write.amount_minor);
+    enum err e = body_u64(call->body, "amount", 1, call->conf->charge_max, call->resp,
+                          &call->write.amount_minor);
     if (e || (e = own_account(call))) return e;
     call->write.kind = BATCH_CHARGE;
     return E_OK;

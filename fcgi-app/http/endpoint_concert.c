@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Concerts, performances, seats: from the board, and while that is too old or does not know, from
  * the database. Both ways put the same text together. */
 #include "store/concert.h"

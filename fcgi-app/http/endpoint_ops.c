@@ -1,8 +1,9 @@
-/* For those who run it: is it alive, is it ready, and how it is. All of it but readyz is answered from shared
- * memory, database or not. */
+/* SPDX-License-Identifier: 0BSD */
+/* For those who run it: is it alive, is it ready, and how it is. All of it but readyz is answered
+ * from shared memory, database or not. */
 #include "base/clock.h"
-#include "http/endpoints.h"
 #include "base/json.h"
+#include "http/endpoints.h"
 
 enum err endpoint_healthz(struct call *call) {
     struct json_object *o = json_object_new_object();
@@ -18,7 +19,8 @@ enum err endpoint_readyz(struct call *call) {
 
 static struct json_object *queue_status(const struct board *board, const struct board_queue *q) {
     char title[BOARD_TEXT_SIZE];
-    struct json_object *o = json_object_new_object(), *seats = json_object_new_object(), *sales = json_object_new_object();
+    struct json_object *o = json_object_new_object(), *seats = json_object_new_object(),
+                       *sales = json_object_new_object();
     board_title(board, (struct concert_id){q->concert}, title);
     json_add_u64(o, "concertId", q->concert);
     json_add_text(o, "title", title);
@@ -53,7 +55,8 @@ static struct json_object *memory_of(uint64_t pid) {
 
 static struct json_object *worker_status(const struct stats_worker *w, uint64_t now_ms) {
     struct json_object *o = json_object_new_object();
-    uint64_t n = 0, pid = stats_get(&w->pid), since_ms = stats_get(&w->busy_since_ms), started_ms = stats_get(&w->started_ms);
+    uint64_t n = 0, pid = stats_get(&w->pid), since_ms = stats_get(&w->busy_since_ms),
+             started_ms = stats_get(&w->started_ms);
     for (size_t r = 0; r < STATS_ROUTES; r++)
         for (size_t e = 0; e < E_COUNT; e++) n += stats_get(&w->requests[r][e]);
     json_add_u64(o, "pid", pid);
@@ -95,7 +98,8 @@ static struct json_object *board_status(const struct call *call) {
     board_memory(call->board, &used, &room);
     json_add_u64(o, "memoryBytes", used);
     json_add_u64(o, "memoryBytesMax", room);
-    json_add(o, "catalogueWhole", json_object_new_boolean(stats_get(&call->stats->catalogue_whole) != 0));
+    json_add(o, "catalogueWhole",
+             json_object_new_boolean(stats_get(&call->stats->catalogue_whole) != 0));
     return o;
 }
 
@@ -111,9 +115,11 @@ static struct json_object *clock_status(const struct stats *stats) {
 
 static struct json_object *ticker_status(const struct call *call) {
     const struct stats *stats = call->stats;
-    uint64_t pid = stats_get(&stats->ticker_pid), age_ms = board_age_ms(call->board), statements = 0;
+    uint64_t pid = stats_get(&stats->ticker_pid), age_ms = board_age_ms(call->board),
+             statements = 0;
     struct json_object *o = json_object_new_object();
-    for (size_t s = 0; s < STMT_COUNT; s++) statements += stats_get(&stats->ticker_database.runs[s]);
+    for (size_t s = 0; s < STMT_COUNT; s++)
+        statements += stats_get(&stats->ticker_database.runs[s]);
     json_add_u64(o, "pid", pid);
     json_add_u64(o, "restarts", stats_get(&stats->ticker_restarts));
     json_add_u64(o, "ticks", stats_get(&stats->ticks));
@@ -142,7 +148,8 @@ static struct json_object *database_status(const struct call *call, uint64_t now
         time_us += STATS_SUM(stats, database.time_us[s]);
     }
     /* It may wait for a lock for so long. */
-    json_add(o, "reachable", json_object_new_boolean(seen_ms && age_ms <= call->conf->lock_wait_s * 1000 + 1000));
+    json_add(o, "reachable",
+             json_object_new_boolean(seen_ms && age_ms <= call->conf->lock_wait_s * 1000 + 1000));
     json_add(o, "lastAnswerAgeMs", seen_ms ? json_object_new_uint64(age_ms) : NULL);
     json_add_u64(o, "statements", statements);
     json_add_u64(o, "retries", STATS_SUM(stats, database.retries));
@@ -164,7 +171,10 @@ static struct json_object *requests_status(const struct stats *stats) {
         uint64_t n = 0;
         int status = err_status((enum err)e);
         for (size_t r = 0; r < STATS_ROUTES; r++) n += STATS_SUM(stats, requests[r][e]);
-        *(e == E_CLIENT_GONE ? &gone : status >= 500 ? &failed : status >= 400 ? &refused : &ok) += n;
+        *(e == E_CLIENT_GONE ? &gone
+          : status >= 500    ? &failed
+          : status >= 400    ? &refused
+                             : &ok) += n;
         if (n) json_add_u64(codes, err_name((enum err)e), n);
     }
     json_add_u64(o, "total", ok + refused + failed + gone);
@@ -180,21 +190,24 @@ static struct json_object *nginx_errors(const struct stats *stats) {
     if (!stats_get(&stats->nginx_errors_known)) return NULL;
     struct json_object *o = json_object_new_object();
     for (size_t e = 0; e < E_COUNT; e++)
-        if (stats_get(&stats->nginx_errors[e])) json_add_u64(o, err_name((enum err)e), stats_get(&stats->nginx_errors[e]));
+        if (stats_get(&stats->nginx_errors[e]))
+            json_add_u64(o, err_name((enum err)e), stats_get(&stats->nginx_errors[e]));
     return o;
 }
 
 enum err endpoint_status(struct call *call) {
     const struct stats *stats = call->stats;
     uint64_t now_ms = clock_mono_ms();
-    struct json_object *o = json_object_new_object(), *workers = json_object_new_array(), *writers = json_object_new_array(), *queues = json_object_new_array();
+    struct json_object *o = json_object_new_object(), *workers = json_object_new_array(),
+                       *writers = json_object_new_array(), *queues = json_object_new_array();
     json_add(o, "pool", pool_status(call, now_ms));
     json_add(o, "ticker", ticker_status(call));
     json_add(o, "database", database_status(call, now_ms));
     json_add(o, "requests", requests_status(stats));
     json_add(o, "nginxErrors", nginx_errors(stats));
     for (uint64_t i = 0; i < stats->workers; i++)
-        json_object_array_add(i < stats->workers - stats->writers ? workers : writers, worker_status(&stats->worker[i], now_ms));
+        json_object_array_add(i < stats->workers - stats->writers ? workers : writers,
+                              worker_status(&stats->worker[i], now_ms));
     json_add(o, "workers", workers);
     json_add(o, "writers", writers);
     json_add_text(o, "currency", call->conf->currency);

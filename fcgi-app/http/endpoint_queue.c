@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The waiting queue: join, look, leave. */
-#include "http/endpoints.h"
 #include "base/json.h"
 #include "batch/queue.h"
+#include "http/endpoints.h"
 
 static struct json_object *place_json(const struct place *p) {
     struct json_object *o = json_object_new_object();
@@ -33,7 +34,11 @@ enum err end_queue_join(struct call *call) {
         enum err e = queue_ahead(call->db, call->board, &p);
         if (e) return e;
     }
-    struct token token = {.user = p.user, .concert = p.concert, .number = p.number, .joined_at_ms = p.joined_at_ms, .ahead = p.ahead};
+    struct token token = {.user = p.user,
+                          .concert = p.concert,
+                          .number = p.number,
+                          .joined_at_ms = p.joined_at_ms,
+                          .ahead = p.ahead};
     token_sign(call->keys, &token, text);
     struct json_object *o = place_json(&p);
     json_add_text(o, "token", text);

@@ -1,17 +1,20 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reservations and payments. */
 #include "batch/reservation.h"
 
+#include "base/json.h"
 #include "http/body.h"
 #include "http/endpoints.h"
-#include "base/json.h"
 
 static struct json_object *numbers_json(const struct seat_numbers *seats) {
     struct json_object *list = json_object_new_array_ext((int)seats->count);
-    for (size_t i = 0; i < seats->count; i++) json_object_array_add(list, json_object_new_uint64(seats->number[i]));
+    for (size_t i = 0; i < seats->count; i++)
+        json_object_array_add(list, json_object_new_uint64(seats->number[i]));
     return list;
 }
 
-static void put_reservation(struct json_object *o, const struct reservation *r, const char *currency) {
+static void put_reservation(struct json_object *o, const struct reservation *r,
+                            const char *currency) {
     json_add_u64(o, "reservationId", r->id.v);
     json_add_u64(o, "concertId", r->concert.v);
     json_add_u64(o, "performanceId", r->performance.v);
@@ -49,7 +52,8 @@ enum err begin_reservation_create(struct call *call) {
     struct batch_request *r = &call->write;
     r->kind = BATCH_HOLD;
     r->performance.v = call->id;
-    return body_numbers(call->body, "seatNumbers", call->conf->seats_per_user_max, call->resp, r->seats.number, &r->seats.count);
+    return body_numbers(call->body, "seatNumbers", call->conf->seats_per_user_max, call->resp,
+                        r->seats.number, &r->seats.count);
 }
 
 enum err end_reservation_create(struct call *call) {
@@ -116,7 +120,9 @@ struct sink {
     const char *currency;
 };
 
-static struct json_object *next_object(struct sink *s, uint64_t id) { return s->one ? s->one : json_page_item(&s->page, id); }
+static struct json_object *next_object(struct sink *s, uint64_t id) {
+    return s->one ? s->one : json_page_item(&s->page, id);
+}
 
 static void take_reservation(void *ctx, const struct reservation *r) {
     struct sink *s = ctx;
@@ -144,12 +150,15 @@ enum err endpoint_reservations(struct call *call) {
     enum err e = route_page(call, &limit, &after);
     if (e) return e;
     struct sink s = {.page = json_page_new(limit), .currency = call->conf->currency};
-    return finish(call, &s, reservation_list(call->db, &call->cred, after, limit + 1, take_reservation, &s));
+    return finish(call, &s,
+                  reservation_list(call->db, &call->cred, after, limit + 1, take_reservation, &s));
 }
 
 enum err endpoint_reservation(struct call *call) {
     struct sink s = {.one = json_object_new_object(), .currency = call->conf->currency};
-    return finish(call, &s, reservation_get(call->db, &call->cred, (struct reservation_id){call->id}, take_reservation, &s));
+    return finish(call, &s,
+                  reservation_get(call->db, &call->cred, (struct reservation_id){call->id},
+                                  take_reservation, &s));
 }
 
 enum err endpoint_payments(struct call *call) {
@@ -157,10 +166,13 @@ enum err endpoint_payments(struct call *call) {
     enum err e = route_page(call, &limit, &after);
     if (e) return e;
     struct sink s = {.page = json_page_new(limit), .currency = call->conf->currency};
-    return finish(call, &s, payment_list(call->db, &call->cred, after, limit + 1, take_payment, &s));
+    return finish(call, &s,
+                  payment_list(call->db, &call->cred, after, limit + 1, take_payment, &s));
 }
 
 enum err endpoint_payment(struct call *call) {
     struct sink s = {.one = json_object_new_object(), .currency = call->conf->currency};
-    return finish(call, &s, payment_get(call->db, &call->cred, (struct payment_id){call->id}, take_payment, &s));
+    return finish(
+        call, &s,
+        payment_get(call->db, &call->cred, (struct payment_id){call->id}, take_payment, &s));
 }

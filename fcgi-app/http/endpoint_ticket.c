@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Tickets. */
 #include "store/ticket.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Telling the board what was written, so that who wrote it sees it at once. */
 #include "http/note.h"
 
@@ -38,7 +39,8 @@ void note_written(const struct board *board, const struct batch_request *r) {
         pass.stage = stage_of(&r->place);
         pass.ends_at_ms = r->place.expires_at_ms;
         pass.joined_at_ms = r->place.joined_at_ms;
-        if (pass.stage != BOARD_PASS_NONE) board_pass_note(board, r->concert, r->place.number, &pass);
+        if (pass.stage != BOARD_PASS_NONE)
+            board_pass_note(board, r->concert, r->place.number, &pass);
     } else if (changed) {
         board_pass_note(board, r->held.concert, r->held.place_number, &pass);
     }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* From FastCGI to struct req. */
 #include "http/req.h"
 
@@ -30,13 +31,15 @@ enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) {
     unsigned long long expected = strtoull(length, NULL, 10);
     req_r->too_large = expected > BODY_BYTES_MAX;
     while (expected > BODY_BYTES_MAX) {
-        int n = expected - BODY_BYTES_MAX < BODY_BYTES_MAX ? (int)(expected - BODY_BYTES_MAX) : BODY_BYTES_MAX;
+        int n = expected - BODY_BYTES_MAX < BODY_BYTES_MAX ? (int)(expected - BODY_BYTES_MAX)
+                                                           : BODY_BYTES_MAX;
         if (FCGX_GetStr(req_r->body, n, fcgi->in) != n) return E_CLIENT_GONE;
         expected -= (unsigned long long)n;
     }
     int got = expected ? FCGX_GetStr(req_r->body, (int)expected, fcgi->in) : 0;
     if (got < 0 || (unsigned long long)got != expected) return E_CLIENT_GONE;
-    /* To the end of the stream, which nginx has sent with it: what is closed with something unread is reset. */
+    /* To the end of the stream, which nginx has sent with it: what is closed with something unread
+     * is reset. */
     if (FCGX_GetChar(fcgi->in) != EOF) return E_CLIENT_GONE;
     req_r->body_len = (size_t)got;
     req_r->body[got] = 0;

@@ -1,4 +1,6 @@
-/* A request, as plain data: what nginx sent, read and bounded, before anybody looks at what it means. */
+/* SPDX-License-Identifier: 0BSD */
+/* A request, as plain data: what nginx sent, read and bounded, before anybody looks at what it
+ * means. */
 #ifndef BOXOFFICE_REQ_H
 #define BOXOFFICE_REQ_H
 
@@ -24,7 +26,8 @@ struct req {
 };
 
 /* Takes an accepted FastCGI request apart and reads its body. Errors: CLIENT_GONE when the body did
- * not come in whole. One that is too large is read and dropped: the route and the method are judged first. */
+ * not come in whole. One that is too large is read and dropped: the route and the method are judged
+ * first. */
 enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) MUST_USE;
 
 #endif

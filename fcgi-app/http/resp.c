@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Answers: JSON bodies and problems. */
 #include "http/resp.h"
 
@@ -24,7 +25,8 @@ void resp_free(struct resp *resp) {
     resp->body_size = 0;
 }
 
-void resp_bytes(struct resp *resp, int status, const char *content_type, const void *bytes, size_t len) {
+void resp_bytes(struct resp *resp, int status, const char *content_type, const void *bytes,
+                size_t len) {
     if (len > resp->body_size) {
         char *body = realloc(resp->body, len);
         if (!body) abort();
@@ -91,7 +93,8 @@ void resp_problem(struct resp *resp, enum err e, const char *detail, const char 
     json_object_object_add(o, "code", json_object_new_string(err_name(e)));
     json_object_object_add(o, "requestId", json_object_new_string(request_id));
     if (resp->extra) {
-        json_object_object_foreach(resp->extra, name, value) json_object_object_add(o, name, json_object_get(value));
+        json_object_object_foreach(resp->extra, name, value)
+            json_object_object_add(o, name, json_object_get(value));
     }
     resp_json(resp, err_status(e), o);
     resp->content_type = "application/problem+json";
@@ -101,7 +104,8 @@ void resp_put_id(struct resp *resp, uint64_t id) {
     char digits[24];
     char *at = memchr(resp->body, ':', resp->body_len);
     assert(at && at[1] == '0' && at[2] == ',');
-    size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, id), before = (size_t)(at + 1 - resp->body);
+    size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, id),
+           before = (size_t)(at + 1 - resp->body);
     if (resp->body_len + n > resp->body_size) {
         char *body = realloc(resp->body, resp->body_len + n);
         if (!body) abort();
@@ -128,7 +132,8 @@ size_t resp_head(const struct resp *resp, char *text_r, size_t size) {
     int n = snprintf(text_r, size, "Status: %d %s\r\n", resp->status, phrase(resp->status));
 #define ADD(...) n += snprintf(text_r + n, size - (size_t)n, __VA_ARGS__)
     if (*resp->file)
-        ADD("Content-Type: %s\r\nX-Accel-Redirect: " RESP_FILES "%s\r\n", resp->content_type, resp->file);
+        ADD("Content-Type: %s\r\nX-Accel-Redirect: " RESP_FILES "%s\r\n", resp->content_type,
+            resp->file);
     else if (resp->body_len || (resp->status != 204 && resp->status != 304))
         ADD("Content-Type: %s\r\nContent-Length: %zu\r\n", resp->content_type, resp->body_len);
     if (resp->etag) ADD("ETag: " ETAG_FORM "\r\n", resp->etag);

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The table of routes, and the gates. */
 #include "http/route.h"
 
+#include "base/log.h"
 #include "batch/account.h"
+#include "batch/queue.h"
 #include "http/body.h"
 #include "http/endpoints.h"
 #include "http/note.h"
-#include "base/log.h"
-#include "batch/queue.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -42,21 +43,30 @@ struct row {
 static const struct row rows[] = {
     {"POST", API "/users", WHO_PUBLIC, KEY_NONE, user_fields, begin_user_create, end_user_create},
     {"GET", API "/users/{user}/balance", WHO_USER, KEY_NONE, NULL, endpoint_balance, NULL},
-    {"GET", API "/users/{user}/balance/history", WHO_USER, KEY_NONE, NULL, endpoint_balance_history, NULL},
-    {"POST", API "/users/{user}/balance/charges", WHO_USER, KEY_REQUIRED, charge_fields, begin_charge, end_charge},
+    {"GET", API "/users/{user}/balance/history", WHO_USER, KEY_NONE, NULL, endpoint_balance_history,
+     NULL},
+    {"POST", API "/users/{user}/balance/charges", WHO_USER, KEY_REQUIRED, charge_fields,
+     begin_charge, end_charge},
     {"GET", API "/concerts", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concerts, NULL},
     {"GET", API "/concerts/{id}", WHO_PUBLIC, KEY_NONE, NULL, endpoint_concert, NULL},
-    {"POST", API "/concerts/{id}/queue", WHO_USER, KEY_OPTIONAL, no_fields, begin_queue_join, end_queue_join},
+    {"POST", API "/concerts/{id}/queue", WHO_USER, KEY_OPTIONAL, no_fields, begin_queue_join,
+     end_queue_join},
     {"GET", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, endpoint_queue_place, NULL},
-    {"DELETE", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, begin_queue_leave, end_queue_leave},
-    {"GET", API "/concerts/{id}/performances", WHO_ACTIVE, KEY_NONE, NULL, endpoint_performances, NULL},
+    {"DELETE", API "/concerts/{id}/queue", WHO_QUEUE, KEY_NONE, NULL, begin_queue_leave,
+     end_queue_leave},
+    {"GET", API "/concerts/{id}/performances", WHO_ACTIVE, KEY_NONE, NULL, endpoint_performances,
+     NULL},
     {"GET", API "/performances/{id}/seats", WHO_ACTIVE, KEY_NONE, NULL, endpoint_seats, NULL},
-    {"POST", API "/performances/{id}/reservations", WHO_ACTIVE, KEY_OPTIONAL, hold_fields, begin_reservation_create, end_reservation_create},
+    {"POST", API "/performances/{id}/reservations", WHO_ACTIVE, KEY_OPTIONAL, hold_fields,
+     begin_reservation_create, end_reservation_create},
     {"GET", API "/reservations", WHO_USER, KEY_NONE, NULL, endpoint_reservations, NULL},
     {"GET", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, endpoint_reservation, NULL},
-    {"DELETE", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, begin_reservation_release, end_reservation_release},
-    {"POST", API "/reservations/{id}/payment", WHO_USER_ACTIVE, KEY_OPTIONAL, no_fields, begin_reservation_pay, end_reservation_pay},
-    {"POST", API "/reservations/{id}/cancellation", WHO_USER, KEY_OPTIONAL, no_fields, begin_reservation_cancel, end_reservation_cancel},
+    {"DELETE", API "/reservations/{id}", WHO_USER, KEY_NONE, NULL, begin_reservation_release,
+     end_reservation_release},
+    {"POST", API "/reservations/{id}/payment", WHO_USER_ACTIVE, KEY_OPTIONAL, no_fields,
+     begin_reservation_pay, end_reservation_pay},
+    {"POST", API "/reservations/{id}/cancellation", WHO_USER, KEY_OPTIONAL, no_fields,
+     begin_reservation_cancel, end_reservation_cancel},
     {"GET", API "/payments", WHO_USER, KEY_NONE, NULL, endpoint_payments, NULL},
     {"GET", API "/payments/{id}", WHO_USER, KEY_NONE, NULL, endpoint_payment, NULL},
     {"GET", API "/payments/{id}/ticket.svg", WHO_USER, KEY_NONE, NULL, endpoint_ticket, NULL},
@@ -77,7 +87,8 @@ const char *route_name(size_t route) {
     return name;
 }
 
-/* Matches a path against a row's; {id} and {user} stand for one segment, or what there is of it before its ending. */
+/* Matches a path against a row's; {id} and {user} stand for one segment, or what there is of it
+ * before its ending. */
 static bool path_matches(const char *pattern, const char *path, struct call *call) {
     while (*pattern && *path) {
         if (*pattern != '{') {
@@ -92,7 +103,8 @@ static bool path_matches(const char *pattern, const char *path, struct call *cal
             call->id = ids_parse_u64(path, len);
         } else {
             snprintf(segment, sizeof segment, "%.*s", (int)len, path);
-            if (len >= sizeof segment || !user_id_parse(segment, &call->path_user)) call->path_user = (struct user_id){{0}};
+            if (len >= sizeof segment || !user_id_parse(segment, &call->path_user))
+                call->path_user = (struct user_id){{0}};
         }
         path += len;
         pattern = end;
@@ -101,7 +113,9 @@ static bool path_matches(const char *pattern, const char *path, struct call *cal
 }
 
 /* HEAD is answered as GET; nginx sends the head only. */
-static const char *method_of(const struct req *req) { return strcmp(req->method, "HEAD") == 0 ? "GET" : req->method; }
+static const char *method_of(const struct req *req) {
+    return strcmp(req->method, "HEAD") == 0 ? "GET" : req->method;
+}
 
 static enum err find(struct call *call, const struct row **row_r) {
     static char allow[64];
@@ -151,8 +165,11 @@ static enum err check_key(const struct row *row, struct call *call) {
     const char *header = call->req->idempotency_key;
     if (row->key == KEY_NONE) return E_OK;
     if (!*header) return row->key == KEY_REQUIRED ? E_IDEMPOTENCY_KEY_REQUIRED : E_OK;
-    if (!idem_key_parse(header, &call->idem)) return resp_invalid(call->resp, "Idempotency-Key", "must be 1 to 64 visible ASCII characters");
-    idem_hash_request(&call->idem, call->req->method, call->req->path, call->req->body, call->req->body_len);
+    if (!idem_key_parse(header, &call->idem))
+        return resp_invalid(call->resp, "Idempotency-Key",
+                            "must be 1 to 64 visible ASCII characters");
+    idem_hash_request(&call->idem, call->req->method, call->req->path, call->req->body,
+                      call->req->body_len);
     return E_OK;
 }
 
@@ -162,19 +179,23 @@ static enum err not_admitted(struct call *call, const struct place *place) {
     return E_QUEUE_NOT_ADMITTED;
 }
 
-/* One who is known to wait is told so from memory, where the path names a concert: elsewhere only the
- * database can say whether the token is for the right one, and the body's fields come before, too. */
+/* One who is known to wait is told so from memory, where the path names a concert: elsewhere only
+ * the database can say whether the token is for the right one, and the body's fields come before,
+ * too. */
 static enum err check_pass(const struct row *row, struct call *call) {
     static const char concerts[] = API "/concerts/";
     struct place place;
-    if (!(row->who & WHO_ACTIVE) || strncmp(row->path, concerts, sizeof concerts - 1) != 0) return E_OK;
+    if (!(row->who & WHO_ACTIVE) || strncmp(row->path, concerts, sizeof concerts - 1) != 0)
+        return E_OK;
     if (call->id != call->token.concert.v) return E_QUEUE_TOKEN_WRONG_CONCERT;
-    return queue_place_waiting(call->board, &call->token, &place) ? not_admitted(call, &place) : E_OK;
+    return queue_place_waiting(call->board, &call->token, &place) ? not_admitted(call, &place)
+                                                                  : E_OK;
 }
 
 /* Tells where one who is not let in stands, beside the refusal. */
 static enum err tell_place(struct call *call) {
-    struct place place = {.concert = call->token.concert, .number = call->token.number, .ahead = call->token.ahead};
+    struct place place = {
+        .concert = call->token.concert, .number = call->token.number, .ahead = call->token.ahead};
     enum err e = queue_ahead(call->db, call->board, &place);
     return e ? e : not_admitted(call, &place);
 }
@@ -190,14 +211,16 @@ static enum err code_in(const char *problem, size_t len) {
 }
 
 static enum err take_replay(struct call *call) {
-    resp_bytes(call->resp, call->idem.status, call->idem.status < 400 ? "application/json" : "application/problem+json", call->idem.body,
-               call->idem.body_len);
+    resp_bytes(call->resp, call->idem.status,
+               call->idem.status < 400 ? "application/json" : "application/problem+json",
+               call->idem.body, call->idem.body_len);
     call->resp->replayed = true;
     return E_OK;
 }
 
 /* The answer of a write as its key keeps it: made before it is stored, and sent as it was made. */
-static void make_answer(struct batch_request *r, int *status_r, const char **body_r, size_t *len_r) {
+static void make_answer(struct batch_request *r, int *status_r, const char **body_r,
+                        size_t *len_r) {
     struct call *call = r->answer_ctx;
     resp_reset(call->resp);
     enum err e = call->row->written(call);
@@ -217,7 +240,8 @@ static enum err pass_gates(struct call *call) {
     if ((e = check_type(row, call->req)) || (e = check_credentials(row, call))) return e;
     bool both = (row->who & WHO_USER_ACTIVE) == WHO_USER_ACTIVE;
     if (both && !user_id_equal(call->cred.user, call->token.user)) return E_FORBIDDEN;
-    if (row->fields) e = body_parse(call->req->body, call->req->body_len, row->fields, call->resp, &call->body);
+    if (row->fields)
+        e = body_parse(call->req->body, call->req->body_len, row->fields, call->resp, &call->body);
     if (!e) e = check_key(row, call);
     return e ? e : check_pass(row, call);
 }
@@ -236,10 +260,12 @@ static void prepare_write(struct call *call) {
     };
 }
 
-/* Credentials are proven by what does the work; where nothing ran, that is made up for, because a stranger is told
- * nothing else. */
+/* Credentials are proven by what does the work; where nothing ran, that is made up for, because a
+ * stranger is told nothing else. */
 static enum err prove(struct call *call, enum err e) {
-    if (!call->row || !(call->row->who & WHO_USER) || (err_status(e) != 400 && err_status(e) != 403)) return e;
+    if (!call->row || !(call->row->who & WHO_USER) ||
+        (err_status(e) != 400 && err_status(e) != 403))
+        return e;
     enum err proof = account_prove(call->db, &call->cred);
     if (!proof) return e;
     resp_reset(call->resp);
@@ -251,7 +277,8 @@ static void conclude(struct call *call, enum err e) {
     if (e) {
         const char *detail = NULL;
         if (e == E_DATABASE_UNAVAILABLE && call->write.unknown)
-            detail = "The database went away before it said whether this was done. Look before you ask again, or use an Idempotency-Key.";
+            detail = "The database went away before it said whether this was done. Look before you "
+                     "ask again, or use an Idempotency-Key.";
         resp_problem(call->resp, e, detail, call->req->request_id);
     }
     idem_clear(&call->idem);
@@ -277,7 +304,10 @@ bool route_begin(struct call *call, enum err *outcome_r) {
 
 /* The new id that a rule gave. */
 static uint64_t new_id(const struct batch_request *r) {
-    return r->kind == BATCH_HOLD ? r->held.id.v : r->kind == BATCH_PAY ? r->payment.v : r->kind == BATCH_CHARGE ? r->charged_id : 0;
+    return r->kind == BATCH_HOLD     ? r->held.id.v
+           : r->kind == BATCH_PAY    ? r->payment.v
+           : r->kind == BATCH_CHARGE ? r->charged_id
+                                     : 0;
 }
 
 void route_end(struct call *call, enum err *outcome_r) {
@@ -305,7 +335,9 @@ void route_answer(struct call *call, enum err *outcome_r) {
     route_end(call, outcome_r);
 }
 
-size_t route_number(const struct call *call) { return call->row ? (size_t)(call->row - rows) : ROUTES_MAX; }
+size_t route_number(const struct call *call) {
+    return call->row ? (size_t)(call->row - rows) : ROUTES_MAX;
+}
 
 enum err route_page(struct call *call, uint64_t *limit_r, uint64_t *after_r) {
     *limit_r = 20;
@@ -314,10 +346,12 @@ enum err route_page(struct call *call, uint64_t *limit_r, uint64_t *after_r) {
         size_t len = strcspn(q, "&");
         if (strncmp(q, "limit=", 6) == 0) {
             *limit_r = ids_parse_u64(q + 6, len - 6);
-            if (*limit_r < 1 || *limit_r > 100) return resp_invalid(call->resp, "limit", "must be a whole number from 1 to 100");
+            if (*limit_r < 1 || *limit_r > 100)
+                return resp_invalid(call->resp, "limit", "must be a whole number from 1 to 100");
         } else if (strncmp(q, "after=", 6) == 0) {
             *after_r = ids_parse_u64(q + 6, len - 6);
-            if (*after_r == 0) return resp_invalid(call->resp, "after", "must be the `next` of an earlier answer");
+            if (*after_r == 0)
+                return resp_invalid(call->resp, "after", "must be the `next` of an earlier answer");
         }
         q += len + (q[len] == '&');
     }

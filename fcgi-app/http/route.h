@@ -1,21 +1,22 @@
-/* The table of routes and the gates before the handlers. The row is the contract: who may call, whether a
- * key is needed, what the body is. The order of checks is here, too: route, method, size and type,
- * credentials, body; then, inside the transaction, replay of a key, queue pass, the object, its state,
- * the money. */
+/* SPDX-License-Identifier: 0BSD */
+/* The table of routes and the gates before the handlers. The row is the contract: who may call,
+ * whether a key is needed, what the body is. The order of checks is here, too: route, method, size
+ * and type, credentials, body; then, inside the transaction, replay of a key, queue pass, the
+ * object, its state, the money. */
 #ifndef BOXOFFICE_ROUTE_H
 #define BOXOFFICE_ROUTE_H
 
-#include "board/board.h"
 #include "base/conf.h"
-#include "store/db.h"
-#include "batch/idem.h"
 #include "base/ids.h"
-#include "http/req.h"
-#include "http/resp.h"
-#include "board/stats.h"
 #include "base/token.h"
 #include "batch/account.h"
 #include "batch/batch.h"
+#include "batch/idem.h"
+#include "board/board.h"
+#include "board/stats.h"
+#include "http/req.h"
+#include "http/resp.h"
+#include "store/db.h"
 
 /* What a handler gets: the request, passed through the gates, and the answer to fill. */
 struct call {
@@ -32,14 +33,14 @@ struct call {
     struct token token;       /* WHO_QUEUE, WHO_ACTIVE; its signature has been checked */
     struct idem idem;
     struct json_object *body;
-    const struct row *row;      /* of the table; NULL: none */
-    struct batch_request write; /* of a row that writes */
-    bool answered;              /* the write's answer has been made, but for the new id */
+    const struct row *row;            /* of the table; NULL: none */
+    struct batch_request write;       /* of a row that writes */
+    bool answered;                    /* the write's answer has been made, but for the new id */
     char access_key[ACCESS_KEY_SIZE]; /* POST /users: shown once */
 };
 
-/* What a row does: one that reads answers at once; one that writes fills in call->write, which is run in a group, and then
- * makes the answer of what came of it. */
+/* What a row does: one that reads answers at once; one that writes fills in call->write, which is
+ * run in a group, and then makes the answer of what came of it. */
 typedef enum err endpoint_fn(struct call *call);
 
 /* How many routes there are, and a row's name for statistics: "POST /concerts/{id}/queue". */
@@ -47,8 +48,9 @@ typedef enum err endpoint_fn(struct call *call);
 size_t route_count(void);
 const char *route_name(size_t route);
 
-/* Takes a request through the gates. False: it has been answered, into call->resp. True: call->write is to be run, and
- * then route_end to be called. `call` bears all but what the gates fill in. */
+/* Takes a request through the gates. False: it has been answered, into call->resp. True:
+ * call->write is to be run, and then route_end to be called. `call` bears all but what the gates
+ * fill in. */
 bool route_begin(struct call *call, enum err *outcome_r) MUST_USE;
 /* The answer of what was written. */
 void route_end(struct call *call, enum err *outcome_r);

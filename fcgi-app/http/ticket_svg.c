@@ -1,4 +1,6 @@
-/* A ticket drawn. SVG, because it is sharp on any screen and printer, and text in it can be read out. */
+/* SPDX-License-Identifier: 0BSD */
+/* A ticket drawn. SVG, because it is sharp on any screen and printer, and text in it can be read
+ * out. */
 #include "store/ticket.h"
 
 #include <inttypes.h>
@@ -38,8 +40,10 @@ static void line(FILE *out, int y, int size, const char *weight, const char *tex
 
 /* Runs of dark modules, row by row, in one path. */
 static void put_qr(FILE *out, const QRcode *qr) {
-    fprintf(out, "<svg x=\"15\" y=\"20\" width=\"%d\" height=\"%d\" viewBox=\"-4 -4 %d %d\" shape-rendering=\"crispEdges\"><path d=\"", QR_SIDE, QR_SIDE,
-            qr->width + 8, qr->width + 8);
+    fprintf(out,
+            "<svg x=\"15\" y=\"20\" width=\"%d\" height=\"%d\" viewBox=\"-4 -4 %d %d\" "
+            "shape-rendering=\"crispEdges\"><path d=\"",
+            QR_SIDE, QR_SIDE, qr->width + 8, qr->width + 8);
     for (int y = 0; y < qr->width; y++) {
         const unsigned char *row = qr->data + (size_t)y * (size_t)qr->width;
         for (int x = 0, end; x < qr->width; x = end) {
@@ -56,11 +60,13 @@ static void put_lines(FILE *out, const struct ticket *t, const char *code, const
     struct tm tm;
     line(out, 56, 26, "bold", t->title);
     line(out, 92, 18, "normal", t->venue);
-    if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm)) line(out, 122, 18, "normal", text);
+    if (localtime_r(&at, &tm) && strftime(text, sizeof text, "%Y-%m-%d %H:%M %Z", &tm))
+        line(out, 122, 18, "normal", text);
     seat_numbers_text(&t->seats, seats);
     snprintf(text, sizeof text, "%s %s", t->seats.count == 1 ? "Seat" : "Seats", seats);
     line(out, 166, 26, "bold", text);
-    snprintf(text, sizeof text, "%" PRIu64 " %s · Payment %" PRIu64, t->amount_minor, currency, t->payment.v);
+    snprintf(text, sizeof text, "%" PRIu64 " %s · Payment %" PRIu64, t->amount_minor, currency,
+             t->payment.v);
     line(out, 206, 15, "normal", text);
     /* For a reader that is broken: it can be typed. */
     fputs("<text x=\"25\" y=\"264\" font-size=\"11\" font-family=\"monospace\">", out);
@@ -74,10 +80,12 @@ char *ticket_svg(const struct ticket *t, const char *code, const char *currency,
     QRcode *qr = QRcode_encodeString8bit(code, 0, QR_ECLEVEL_M);
     if (!out || !qr) goto failed;
     fprintf(out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" font-family=\"sans-serif\" role=\"img\">\n<title>",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d "
+            "%d\" font-family=\"sans-serif\" role=\"img\">\n<title>",
             WIDTH, HEIGHT, WIDTH, HEIGHT);
     put_text(out, t->title, SIZE_MAX);
-    fprintf(out, "</title>\n<rect width=\"%d\" height=\"%d\" rx=\"12\" fill=\"#fff\"/>\n", WIDTH, HEIGHT);
+    fprintf(out, "</title>\n<rect width=\"%d\" height=\"%d\" rx=\"12\" fill=\"#fff\"/>\n", WIDTH,
+            HEIGHT);
     put_qr(out, qr);
     put_lines(out, t, code, currency);
     fputs("</svg>\n", out);

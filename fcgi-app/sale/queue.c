@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The rules of a waiting queue. */
 #include "sale/sale.h"
 
@@ -10,7 +11,8 @@ static void add_event(struct sale *s, enum queue_event_kind kind, uint64_t numbe
 }
 
 /* A live place ends: its row, the counters, an event. */
-static void end_place(struct sale *s, struct place_row *p, enum place_state to, enum queue_event_kind kind) {
+static void end_place(struct sale *s, struct place_row *p, enum place_state to,
+                      enum queue_event_kind kind) {
     assert(p->state == PLACE_WAITING || p->state == PLACE_ACTIVE);
     uint64_t *count = p->state == PLACE_ACTIVE ? &s->queue.active : &s->queue.waiting;
     assert(*count > 0);
@@ -24,14 +26,16 @@ static void end_place(struct sale *s, struct place_row *p, enum place_state to, 
 }
 
 /* Whether people are let in at all at this moment. */
-static bool is_open(const struct sale *s) { return !s->queue.paused && s->queue.sales_open_at_ms <= s->now_ms; }
+static bool is_open(const struct sale *s) {
+    return !s->queue.paused && s->queue.sales_open_at_ms <= s->now_ms;
+}
 
 static void end_overdue(struct sale *s, struct place_row *p) {
     end_place(s, p, PLACE_EXPIRED, p->claimed_at_ms ? EVENT_EXPIRE : EVENT_NO_SHOW);
 }
 
-enum err sale_pass(struct sale *s, const struct sale_terms *terms, uint64_t number, struct user_id user,
-                   struct place_row **place_r) {
+enum err sale_pass(struct sale *s, const struct sale_terms *terms, uint64_t number,
+                   struct user_id user, struct place_row **place_r) {
     struct place_row *p = *place_r = sale_place(s, number, user);
     if (!p) return E_QUEUE_TOKEN_INVALID;
     if (p->state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
@@ -48,12 +52,14 @@ enum err sale_pass(struct sale *s, const struct sale_terms *terms, uint64_t numb
 static struct place_row *live_place(const struct sale *s, struct user_id user) {
     for (size_t i = 0; i < s->places_count; i++) {
         struct place_row *p = &s->places[i];
-        if ((p->state == PLACE_WAITING || p->state == PLACE_ACTIVE) && user_id_equal(p->user, user)) return p;
+        if ((p->state == PLACE_WAITING || p->state == PLACE_ACTIVE) && user_id_equal(p->user, user))
+            return p;
     }
     return NULL;
 }
 
-static void draw_number(struct sale *s, const struct sale_terms *terms, struct user_id user, struct join_outcome *o_r) {
+static void draw_number(struct sale *s, const struct sale_terms *terms, struct user_id user,
+                        struct join_outcome *o_r) {
     struct queue_row *q = &s->queue;
     bool at_once = q->waiting == 0 && q->active < q->max_active && is_open(s);
     struct place_row *p = sale_add_place(s);
@@ -80,7 +86,8 @@ static void draw_number(struct sale *s, const struct sale_terms *terms, struct u
     q->change = CHANGED;
 }
 
-enum err sale_join(struct sale *s, const struct sale_terms *terms, struct user_id user, struct join_outcome *o_r) {
+enum err sale_join(struct sale *s, const struct sale_terms *terms, struct user_id user,
+                   struct join_outcome *o_r) {
     struct queue_row *q = &s->queue;
     *o_r = (struct join_outcome){0};
     if (!s->queue_found) return E_CONCERT_NOT_FOUND;
@@ -90,7 +97,8 @@ enum err sale_join(struct sale *s, const struct sale_terms *terms, struct user_i
         o_r->place = (size_t)(p - s->places);
         return E_OK;
     }
-    if (q->draining || (q->sales_close_at_ms && q->sales_close_at_ms <= s->now_ms)) return E_SALES_CLOSED;
+    if (q->draining || (q->sales_close_at_ms && q->sales_close_at_ms <= s->now_ms))
+        return E_SALES_CLOSED;
     /* The pass had run out, and no ticker had come by yet. */
     if (p) end_overdue(s, p);
     /* With nobody waiting, all numbers drawn so far were let in or have left. */
@@ -107,7 +115,9 @@ enum err sale_leave(struct sale *s, uint64_t number, struct user_id user) {
     if (p->state != PLACE_WAITING && p->state != PLACE_ACTIVE) return E_OK;
     for (size_t i = 0; i < s->reservations_count; i++) {
         struct reservation_row *r = &s->reservations[i];
-        if (r->status != RESERVATION_HELD || r->concert.v != s->queue.concert.v || r->place_number != number) continue;
+        if (r->status != RESERVATION_HELD || r->concert.v != s->queue.concert.v ||
+            r->place_number != number)
+            continue;
         /* One that ran out is the ticker's to mark: its seats may be another's by now. */
         if (r->held_until_ms > s->now_ms) sale_give_back(s, r, RESERVATION_RELEASED);
     }

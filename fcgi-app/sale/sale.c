@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The rows that rules work on: lists, looking up, names. */
 #include "sale/sale.h"
 
@@ -15,12 +16,12 @@ static void *add(void **list, size_t *count, size_t *size, size_t row_bytes) {
     return memset(row, 0, row_bytes);
 }
 
-#define ADD(type, function, list)                                                                              \
-    type *function(struct sale *s) {                                                                           \
-        void *rows = s->list;                                                                                  \
-        type *row = add(&rows, &s->list##_count, &s->list##_size, sizeof *row);                                \
-        s->list = rows;                                                                                        \
-        return row;                                                                                            \
+#define ADD(type, function, list)                                                                  \
+    type *function(struct sale *s) {                                                               \
+        void *rows = s->list;                                                                      \
+        type *row = add(&rows, &s->list##_count, &s->list##_size, sizeof *row);                    \
+        s->list = rows;                                                                            \
+        return row;                                                                                \
     }
 ADD(struct user_row, sale_add_user, users)
 ADD(struct place_row, sale_add_place, places)
@@ -37,8 +38,10 @@ void sale_reset(struct sale *s) {
     s->now_ms = 0;
     s->queue_found = false;
     s->queue = (struct queue_row){0};
-    s->users_count = s->places_count = s->performances_count = s->reservations_count = s->seats_count = 0;
-    s->haves_count = s->queue_events_count = s->reservation_events_count = s->payments_count = s->entries_count = 0;
+    s->users_count = s->places_count = s->performances_count = s->reservations_count =
+        s->seats_count = 0;
+    s->haves_count = s->queue_events_count = s->reservation_events_count = s->payments_count =
+        s->entries_count = 0;
 }
 
 void sale_free(struct sale *s) {
@@ -75,13 +78,16 @@ struct reservation_row *sale_reservation(const struct sale *s, struct reservatio
 
 struct place_row *sale_place(const struct sale *s, uint64_t number, struct user_id user) {
     for (size_t i = 0; i < s->places_count; i++)
-        if (s->places[i].number == number && user_id_equal(s->places[i].user, user)) return &s->places[i];
+        if (s->places[i].number == number && user_id_equal(s->places[i].user, user))
+            return &s->places[i];
     return NULL;
 }
 
-struct seat_row *sale_seat(const struct sale *s, struct performance_id performance, uint64_t number) {
+struct seat_row *sale_seat(const struct sale *s, struct performance_id performance,
+                           uint64_t number) {
     for (size_t i = 0; i < s->seats_count; i++)
-        if (s->seats[i].number == number && s->seats[i].performance.v == performance.v) return &s->seats[i];
+        if (s->seats[i].number == number && s->seats[i].performance.v == performance.v)
+            return &s->seats[i];
     return NULL;
 }
 

@@ -1,5 +1,6 @@
-/* The rules of seats: held by one, for a while, all or none. Every change of a performance's seats is an event with the
- * next number of its row, whose lock the caller has. */
+/* SPDX-License-Identifier: 0BSD */
+/* The rules of seats: held by one, for a while, all or none. Every change of a performance's seats
+ * is an event with the next number of its row, whose lock the caller has. */
 #include "sale/sale.h"
 
 #include <assert.h>
@@ -8,13 +9,17 @@ static void add_event(struct sale *s, const struct reservation_row *r) {
     struct performance_row *f = sale_performance(s, r->performance);
     assert(f);
     struct reservation_event *e = sale_add_reservation_event(s);
-    *e = (struct reservation_event){
-        .reservation = sale_index(s, r), .kind = r->status, .performance = f->id, .seq = ++f->event_seq};
+    *e = (struct reservation_event){.reservation = sale_index(s, r),
+                                    .kind = r->status,
+                                    .performance = f->id,
+                                    .seq = ++f->event_seq};
     f->change = CHANGED;
 }
 
-/* A live reservation takes another status; each of its seats, which are its own, is written with what it is then. */
-static void turn(struct sale *s, struct reservation_row *r, enum reservation_status to, uint64_t taken_until_ms) {
+/* A live reservation takes another status; each of its seats, which are its own, is written with
+ * what it is then. */
+static void turn(struct sale *s, struct reservation_row *r, enum reservation_status to,
+                 uint64_t taken_until_ms) {
     r->status = to;
     r->change = CHANGED;
     for (size_t i = 0; i < r->seats.count; i++) {
@@ -34,7 +39,8 @@ static void turn(struct sale *s, struct reservation_row *r, enum reservation_sta
 
 void sale_give_back(struct sale *s, struct reservation_row *r, enum reservation_status status) {
     assert(status == RESERVATION_RELEASED || status == RESERVATION_CANCELLED);
-    assert(r->status == RESERVATION_PAID || (r->status == RESERVATION_HELD && r->held_until_ms > s->now_ms));
+    assert(r->status == RESERVATION_PAID ||
+           (r->status == RESERVATION_HELD && r->held_until_ms > s->now_ms));
     turn(s, r, status, 0);
 }
 
@@ -53,8 +59,8 @@ static struct have_row *have_of(struct sale *s, struct user_id user) {
 }
 
 /* Which of them are not free; a seat that has no row is nobody's to give. */
-static enum err find_taken(const struct sale *s, struct performance_id id, const struct seat_numbers *seats,
-                           struct seat_numbers *taken_r) {
+static enum err find_taken(const struct sale *s, struct performance_id id,
+                           const struct seat_numbers *seats, struct seat_numbers *taken_r) {
     taken_r->count = 0;
     for (size_t i = 0; i < seats->count; i++) {
         const struct seat_row *seat = sale_seat(s, id, seats->number[i]);
@@ -64,8 +70,8 @@ static enum err find_taken(const struct sale *s, struct performance_id id, const
     return taken_r->count ? E_SEAT_TAKEN : E_OK;
 }
 
-static size_t take(struct sale *s, const struct sale_terms *terms, const struct performance_row *f, struct place_row *p,
-                   const struct seat_numbers *seats) {
+static size_t take(struct sale *s, const struct sale_terms *terms, const struct performance_row *f,
+                   struct place_row *p, const struct seat_numbers *seats) {
     struct reservation_row *r = sale_add_reservation(s);
     *r = (struct reservation_row){
         .user = p->user,
@@ -93,8 +99,9 @@ static size_t take(struct sale *s, const struct sale_terms *terms, const struct 
     return index;
 }
 
-enum err sale_hold(struct sale *s, const struct sale_terms *terms, uint64_t number, struct user_id user,
-                   struct performance_id performance, const struct seat_numbers *seats, size_t *reservation_r,
+enum err sale_hold(struct sale *s, const struct sale_terms *terms, uint64_t number,
+                   struct user_id user, struct performance_id performance,
+                   const struct seat_numbers *seats, size_t *reservation_r,
                    struct seat_numbers *taken_r) {
     assert(seats->count > 0 && seats->count <= SEATS_MAX);
     struct place_row *p;
@@ -105,7 +112,9 @@ enum err sale_hold(struct sale *s, const struct sale_terms *terms, uint64_t numb
     if (e) return e;
     if (!f) return E_PERFORMANCE_NOT_FOUND;
     if (seats->number[seats->count - 1] > f->total_seats) return E_SEAT_NOT_FOUND;
-    if (f->sales_open_at_ms > s->now_ms || (f->sales_close_at_ms && f->sales_close_at_ms <= s->now_ms)) return E_SALES_CLOSED;
+    if (f->sales_open_at_ms > s->now_ms ||
+        (f->sales_close_at_ms && f->sales_close_at_ms <= s->now_ms))
+        return E_SALES_CLOSED;
     e = find_taken(s, performance, seats, taken_r);
     if (e) return e;
     struct have_row *have = have_of(s, user);
@@ -120,7 +129,8 @@ enum err sale_release(struct sale *s, struct user_id user, struct reservation_id
     struct reservation_row *r = sale_reservation(s, id);
     if (!r || !user_id_equal(r->user, user)) return E_RESERVATION_NOT_FOUND;
     if (r->status == RESERVATION_PAID) return E_ALREADY_PAID;
-    if (r->status == RESERVATION_RELEASED || r->status == RESERVATION_CANCELLED) return E_RESERVATION_ENDED;
+    if (r->status == RESERVATION_RELEASED || r->status == RESERVATION_CANCELLED)
+        return E_RESERVATION_ENDED;
     if (r->status == RESERVATION_EXPIRED || r->held_until_ms <= s->now_ms) return E_HOLD_EXPIRED;
     sale_give_back(s, r, RESERVATION_RELEASED);
     return E_OK;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The look, queues and passes. Seats are in feed_seats.c. */
 #include "server/feed.h"
 

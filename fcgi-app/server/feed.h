@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* From the database to the board: one look a tick at what changed, then the events of just that, in
  * their order. Changes nothing in the database, and waits for none of its locks. */
 #ifndef BOXOFFICE_FEED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Seats that the board shows follow the events of their performance; they are read as a whole when
  * somebody wants to see them, or something happens to them, and again should an event be missing.
  * Where the board has no room for them, they are counted by a statement, now and then. */
@@ -16,8 +17,9 @@
 #define COUNT_ON_BOARD_MS 200
 #define COUNT_BY_STATEMENT_MS 5000
 #define COUNT_SEATS_MAX 20000 /* that one statement counts, about */
-#define COUNT_SHARE 20 /* what was not counted yet takes at most one part in so many of the time   \
-                        */
+#define COUNT_SHARE                                                                                \
+    20 /* what was not counted yet takes at most one part in so many of the time                   \
+        */
 
 /* --- events --- */
 

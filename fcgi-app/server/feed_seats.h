@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Seats: their events and their states onto the board, and how many of them are left. Part of
  * feed.c. */
 #ifndef BOXOFFICE_FEED_SEATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Static queue files: the lively ones, and the shelf of idle ones. */
 #include "server/files.h"
 

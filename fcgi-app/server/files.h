@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Which concerts have a static queue file, and when each is written. Who has anyone waiting or let
  * in always has one; of the others, those where something happened last, as many as can be kept
  * fresh at a bounded cost. For the rest nginx asks a worker, who says the same. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Concerts and performances that the ticker knows. Ids only ever grow, as a rule: a new one goes to
  * the end. */
 #include "server/known.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the ticker remembers of each concert and performance between ticks: found by id, listed by
  * what has to be done, so that no tick walks over what did not change. In the ticker's own memory;
  * what others may read is on the board. */

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: 0BSD */
 /* boxoffice-fcgi: arguments and settings, then the master. */
 #include "base/conf.h"
-#include "store/db.h"
 #include "base/log.h"
-#include "board/seat_file.h"
-#include "store/migrate.h"
-#include "server/pool.h"
 #include "base/proctitle.h"
 #include "base/token.h"
+#include "board/seat_file.h"
+#include "server/pool.h"
+#include "store/db.h"
+#include "store/migrate.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -26,7 +27,8 @@ static void usage(FILE *out) {
           out);
 }
 
-/* Whether the database is there and of this release. In a process of its own: the master never opens the database. */
+/* Whether the database is there and of this release. In a process of its own: the master never
+ * opens the database. */
 static bool database_fits(const struct conf *conf) {
     char why[600];
     int status;
@@ -41,7 +43,10 @@ static bool database_fits(const struct conf *conf) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {"version", no_argument, NULL, 'V'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     static struct conf conf;
     static struct token_keys keys;
     static char path[4096] = CONF_FILE_DEFAULT;
@@ -51,7 +56,9 @@ int main(int argc, char **argv) {
     proctitle_init(argc, argv); /* after it the environment stays as it is */
     for (int c; (c = getopt_long(argc, argv, "c:Vh", options, NULL)) != -1;) {
         switch (c) {
-        case 'c': snprintf(path, sizeof path, "%s", optarg); break; /* titles are written over argv */
+        case 'c':
+            snprintf(path, sizeof path, "%s", optarg);
+            break; /* titles are written over argv */
         case 'V': puts("boxoffice-fcgi " PACKAGE_VERSION); return 0;
         case 'h': usage(stdout); return 0;
         default: usage(stderr); return 2;
@@ -61,7 +68,8 @@ int main(int argc, char **argv) {
         usage(stderr);
         return 2;
     }
-    if (!conf_load(path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
+    if (!conf_load(path, &conf, why, sizeof why) ||
+        !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
         !db_password_readable(&conf, why, sizeof why)) {
         fprintf(stderr, "boxoffice-fcgi: %s\n", why);
         return 1;

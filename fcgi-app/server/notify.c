@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Telling the service manager. */
 #include "server/notify.h"
 

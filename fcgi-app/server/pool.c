@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The master process. */
 #include "server/pool.h"
 
-#include "board/board.h"
 #include "base/clock.h"
-#include "store/db.h"
 #include "base/log.h"
-#include "server/notify.h"
-#include "board/stats.h"
-#include "server/ticker.h"
 #include "base/proctitle.h"
+#include "board/board.h"
+#include "board/stats.h"
+#include "server/notify.h"
+#include "server/ticker.h"
 #include "server/worker.h"
+#include "store/db.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +29,8 @@
 #define BACKOFF_MS_MAX 5000
 #define LISTEN_FDS_START 3 /* sd_listen_fds(3) */
 
-/* A child's place: one for the ticker (the first), one for each worker: those that read, then those that write. */
+/* A child's place: one for the ticker (the first), one for each worker: those that read, then those
+ * that write. */
 struct seat_of_child {
     pid_t pid; /* 0: to be started at start_ms */
     uint64_t start_ms, started_ms, backoff_ms;
@@ -45,8 +47,9 @@ struct pool {
     bool own_readers_socket, own_writers_socket;
     size_t children, readers;
     struct seat_of_child *child;
-    size_t reloading; /* next child to be replaced by a reload; above `children` when there is none */
-    bool ready;       /* a worker has been at work: the service manager knows */
+    size_t
+        reloading; /* next child to be replaced by a reload; above `children` when there is none */
+    bool ready;    /* a worker has been at work: the service manager knows */
     uint64_t status_serving, watchdog_ms, fed_ms;
     sigset_t signals, before;
 };
@@ -57,9 +60,11 @@ static int inherited_socket(int number) {
     int fd = LISTEN_FDS_START + number;
     int listens;
     socklen_t size = sizeof listens;
-    if (!pid || !fds || strtol(pid, NULL, 10) != getpid() || strtol(fds, NULL, 10) <= number) return -1;
+    if (!pid || !fds || strtol(pid, NULL, 10) != getpid() || strtol(fds, NULL, 10) <= number)
+        return -1;
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) || !listens) {
-        log_line(LOG_L_WARNING, "LISTEN_FDS is set, but descriptor %d is no listening socket: making one", fd);
+        log_line(LOG_L_WARNING,
+                 "LISTEN_FDS is set, but descriptor %d is no listening socket: making one", fd);
         return -1;
     }
     fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -71,7 +76,8 @@ static int inherited_socket(int number) {
 static int bind_socket(const struct conf *conf, const char *name, const char *path) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof at.sun_path) {
-        log_line(LOG_L_ERROR, "%s %s is longer than %zu characters", name, path, sizeof at.sun_path - 1);
+        log_line(LOG_L_ERROR, "%s %s is longer than %zu characters", name, path,
+                 sizeof at.sun_path - 1);
         return -1;
     }
     strcpy(at.sun_path, path);
@@ -86,7 +92,8 @@ static int bind_socket(const struct conf *conf, const char *name, const char *pa
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     unlink(path);
     mode_t mask = umask(0117); /* for owner and group: nginx is to be in the group */
-    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && listen(fd, (int)conf->listen_backlog) == 0;
+    bool ok = fd >= 0 && bind(fd, (struct sockaddr *)&at, sizeof at) == 0 &&
+              listen(fd, (int)conf->listen_backlog) == 0;
     umask(mask);
     if (!ok) {
         log_line(LOG_L_ERROR, "%s %s: %s", name, path, strerror(errno));
@@ -96,14 +103,22 @@ static int bind_socket(const struct conf *conf, const char *name, const char *pa
     return fd;
 }
 
-static const char *child_name(const struct pool *p, size_t i) { return i == 0 ? "ticker" : i <= p->readers ? "worker" : "writer"; }
+static const char *child_name(const struct pool *p, size_t i) {
+    return i == 0 ? "ticker" : i <= p->readers ? "worker" : "writer";
+}
 
-static stats_count *pid_count(struct pool *p, size_t i) { return i ? &p->stats->worker[i - 1].pid : &p->stats->ticker_pid; }
+static stats_count *pid_count(struct pool *p, size_t i) {
+    return i ? &p->stats->worker[i - 1].pid : &p->stats->ticker_pid;
+}
 
-static stats_count *turned_count(struct pool *p, size_t i) { return i ? &p->stats->worker[i - 1].turned_ms : &p->stats->ticker_turned_ms; }
+static stats_count *turned_count(struct pool *p, size_t i) {
+    return i ? &p->stats->worker[i - 1].turned_ms : &p->stats->ticker_turned_ms;
+}
 
 /* Started, and not to leave. */
-static bool at_work(struct pool *p, size_t i) { return p->child[i].pid && !p->child[i].asked && stats_get(turned_count(p, i)); }
+static bool at_work(struct pool *p, size_t i) {
+    return p->child[i].pid && !p->child[i].asked && stats_get(turned_count(p, i));
+}
 
 static void start_child(struct pool *p, size_t i) {
     struct seat_of_child *c = &p->child[i];
@@ -123,10 +138,17 @@ static void start_child(struct pool *p, size_t i) {
         char title[64] = "ticker";
         bool writer = i > p->readers;
         if (i && !writer) snprintf(title, sizeof title, "worker %zu of %zu workers", i, p->readers);
-        if (writer) snprintf(title, sizeof title, "writer %zu of %zu writers", i - p->readers, p->children - 1 - p->readers);
+        if (writer)
+            snprintf(title, sizeof title, "writer %zu of %zu writers", i - p->readers,
+                     p->children - 1 - p->readers);
         proctitle_set(title);
         log_init(writer ? "writer" : i ? "worker" : "ticker", (int)p->conf->log_level);
-        struct worker w = {.conf = p->conf, .keys = p->keys, .board = p->board, .stats = p->stats, .writer = writer, .listen_fd = writer ? p->writers_fd : p->readers_fd};
+        struct worker w = {.conf = p->conf,
+                           .keys = p->keys,
+                           .board = p->board,
+                           .stats = p->stats,
+                           .writer = writer,
+                           .listen_fd = writer ? p->writers_fd : p->readers_fd};
         if (i) w.slot = &p->stats->worker[i - 1];
         exit(i ? worker_run(&w) : ticker_run(p->conf, p->board, p->stats));
     }
@@ -141,8 +163,9 @@ static void child_ended(struct pool *p, size_t i, int status) {
     uint64_t now_ms = clock_mono_ms();
     bool well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!well && !c->asked)
-        log_line(LOG_L_WARNING, "%s %d ended by %s %d; starting another", child_name(p, i), (int)c->pid,
-                 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        log_line(LOG_L_WARNING, "%s %d ended by %s %d; starting another", child_name(p, i),
+                 (int)c->pid, WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     /* One that lived is replaced at once; one that dies young again and again is given time. */
     if (well || c->asked || now_ms - c->started_ms > BACKOFF_MS_MAX) {
         c->backoff_ms = 0;
@@ -182,29 +205,35 @@ static void kill_stuck(struct pool *p) {
     for (size_t i = 0; i < p->children; i++) {
         struct seat_of_child *c = &p->child[i];
         uint64_t turned_ms = stats_get(turned_count(p, i));
-        if (!c->pid || now_ms < (turned_ms ? turned_ms : c->started_ms) + p->conf->stuck_ms) continue;
-        const char *request = i && stats_get(&p->stats->worker[i - 1].busy_since_ms) ? p->stats->worker[i - 1].request_id : "none";
-        log_line(LOG_L_ERROR, "%s %d is stuck for %" PRIu64 " ms (request %.39s): killing it", child_name(p, i), (int)c->pid,
-                 p->conf->stuck_ms, request);
+        if (!c->pid || now_ms < (turned_ms ? turned_ms : c->started_ms) + p->conf->stuck_ms)
+            continue;
+        const char *request = i && stats_get(&p->stats->worker[i - 1].busy_since_ms)
+                                  ? p->stats->worker[i - 1].request_id
+                                  : "none";
+        log_line(LOG_L_ERROR, "%s %d is stuck for %" PRIu64 " ms (request %.39s): killing it",
+                 child_name(p, i), (int)c->pid, p->conf->stuck_ms, request);
         tell(p, i, SIGKILL);
         c->started_ms = now_ms; /* said once */
         atomic_store(turned_count(p, i), 0);
     }
 }
 
-/* Tells the service manager what changed, and that all goes well, which it does with the ticker and half of those that read and of those that write:
- * those that die or get stuck are replaced, and when that does not help for as long as the watchdog waits, all of it
- * is to be started anew. */
+/* Tells the service manager what changed, and that all goes well, which it does with the ticker and
+ * half of those that read and of those that write: those that die or get stuck are replaced, and
+ * when that does not help for as long as the watchdog waits, all of it is to be started anew. */
 static void tell_manager(struct pool *p) {
-    uint64_t now_ms = clock_mono_ms(), serving = 0, writing = 0, writers = p->children - 1 - p->readers;
+    uint64_t now_ms = clock_mono_ms(), serving = 0, writing = 0,
+             writers = p->children - 1 - p->readers;
     for (size_t i = 1; i <= p->readers; i++) serving += at_work(p, i);
     for (size_t i = p->readers + 1; i < p->children; i++) writing += at_work(p, i);
     if (serving != p->status_serving) {
-        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving, p->readers);
+        notify("%sSTATUS=%" PRIu64 " of %zu workers serve", p->ready ? "" : "READY=1\n", serving,
+               p->readers);
         p->ready = true;
         p->status_serving = serving;
     }
-    if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) && serving * 2 >= p->readers && writing * 2 >= writers) {
+    if (p->watchdog_ms && now_ms - p->fed_ms >= p->watchdog_ms / 8 && at_work(p, 0) &&
+        serving * 2 >= p->readers && writing * 2 >= writers) {
         p->fed_ms = now_ms;
         notify("WATCHDOG=1");
     }
@@ -215,16 +244,20 @@ static void reload(struct pool *p) {
     static struct conf conf;
     static struct token_keys keys;
     char why[600];
-    if (!conf_load(p->config_path, &conf, why, sizeof why) || !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
+    if (!conf_load(p->config_path, &conf, why, sizeof why) ||
+        !token_keys_load(conf.token_keys_file, &keys, why, sizeof why) ||
         !db_password_readable(&conf, why, sizeof why)) {
         log_line(LOG_L_ERROR, "not reloaded: %s", why);
         notify("STATUS=not reloaded: %s", why);
         return;
     }
-    if (conf.workers != p->conf->workers || conf.readers != p->conf->readers || conf.writers != p->conf->writers ||
-        strcmp(conf.listen_socket, p->conf->listen_socket) != 0 || strcmp(conf.writers_socket, p->conf->writers_socket) != 0 ||
+    if (conf.workers != p->conf->workers || conf.readers != p->conf->readers ||
+        conf.writers != p->conf->writers ||
+        strcmp(conf.listen_socket, p->conf->listen_socket) != 0 ||
+        strcmp(conf.writers_socket, p->conf->writers_socket) != 0 ||
         conf.board_concerts != p->conf->board_concerts)
-        log_line(LOG_L_WARNING, "workers, readers, writers, listen_socket, writers_socket and board_concerts change with a restart only");
+        log_line(LOG_L_WARNING, "workers, readers, writers, listen_socket, writers_socket and "
+                                "board_concerts change with a restart only");
     conf.workers = p->conf->workers;
     conf.readers = p->conf->readers;
     conf.writers = p->conf->writers;
@@ -248,7 +281,8 @@ static void reload(struct pool *p) {
 
 static void reload_next(struct pool *p) {
     if (p->reloading > p->children) return;
-    /* The one before must be back: what does not start with the new settings costs one child, not all. */
+    /* The one before must be back: what does not start with the new settings costs one child, not
+     * all. */
     if (p->reloading > 0 && !at_work(p, p->reloading - 1)) return;
     if (p->reloading < p->children) {
         tell(p, p->reloading, SIGTERM);
@@ -277,13 +311,22 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     char writers_socket[CONF_TEXT_MAX + 16];
     conf_writers_socket(conf, writers_socket);
     size_t readers = conf_readers(conf), workers = readers + conf->writers;
-    struct pool p = {.conf = conf, .keys = keys, .config_path = config_path, .readers = readers, .children = workers + 1, .reloading = workers + 2};
+    struct pool p = {.conf = conf,
+                     .keys = keys,
+                     .config_path = config_path,
+                     .readers = readers,
+                     .children = workers + 1,
+                     .reloading = workers + 2};
     p.readers_fd = inherited_socket(0);
     p.writers_fd = inherited_socket(1);
     p.own_readers_socket = p.readers_fd < 0;
     p.own_writers_socket = p.writers_fd < 0;
-    if (p.own_readers_socket && (p.readers_fd = bind_socket(conf, "listen_socket", conf->listen_socket)) < 0) return 1;
-    if (p.own_writers_socket && (p.writers_fd = bind_socket(conf, "writers_socket", writers_socket)) < 0) return 1;
+    if (p.own_readers_socket &&
+        (p.readers_fd = bind_socket(conf, "listen_socket", conf->listen_socket)) < 0)
+        return 1;
+    if (p.own_writers_socket &&
+        (p.writers_fd = bind_socket(conf, "writers_socket", writers_socket)) < 0)
+        return 1;
     p.board = board_create(conf->board_concerts);
     p.stats = stats_create(readers, conf->writers);
     p.child = calloc(p.children, sizeof *p.child);
@@ -300,7 +343,8 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     char title[300];
     snprintf(title, sizeof title, "master (%s)", config_path);
     proctitle_set(title);
-    log_line(LOG_L_NOTICE, "serving with %zu workers and %" PRIu64 " writers", readers, conf->writers);
+    log_line(LOG_L_NOTICE, "serving with %zu workers and %" PRIu64 " writers", readers,
+             conf->writers);
     p.watchdog_ms = notify_watchdog_ms();
     for (;;) {
         uint64_t now_ms = clock_mono_ms();
@@ -309,7 +353,8 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
         reload_next(&p);
         kill_stuck(&p);
         tell_manager(&p);
-        struct timespec t = {.tv_nsec = !p.ready || p.reloading <= p.children ? 20000000 : 200000000};
+        struct timespec t = {.tv_nsec =
+                                 !p.ready || p.reloading <= p.children ? 20000000 : 200000000};
         int signal = sigtimedwait(&p.signals, NULL, &t);
         if (signal == SIGTERM || signal == SIGINT) break;
         if (signal == SIGHUP) reload(&p);

@@ -1,5 +1,6 @@
-/* The master: forks the workers and the ticker, replaces what dies, reloads, drains. It never opens the
- * database, and never serves. */
+/* SPDX-License-Identifier: 0BSD */
+/* The master: forks the workers and the ticker, replaces what dies, reloads, drains. It never opens
+ * the database, and never serves. */
 #ifndef BOXOFFICE_POOL_H
 #define BOXOFFICE_POOL_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The ticker's loop: look, bring the board up to date, then do what time demands. Reading comes
  * first and waits for no lock, so that the board stays fresh whatever is locked; what is locked is
  * left alone for a while. */

@@ -1,9 +1,11 @@
-/* The worker's loop. Connections are accepted here, not by libfcgi: its own accept misses a TERM that comes just before
- * it, and knows no time-outs.
+/* SPDX-License-Identifier: 0BSD */
+/* The worker's loop. Connections are accepted here, not by libfcgi: its own accept misses a TERM
+ * that comes just before it, and knows no time-outs.
  *
- * A writer has no timer: a batch is what came while the last one was at work. It never waits for a lock that others of
- * its kind wait for already: the requests of that domain are kept, and looked at again when the next ones have been
- * taken, so that a concert whose row is stuck keeps back its own requests only. */
+ * A writer has no timer: a batch is what came while the last one was at work. It never waits for a
+ * lock that others of its kind wait for already: the requests of that domain are kept, and looked
+ * at again when the next ones have been taken, so that a concert whose row is stuck keeps back its
+ * own requests only. */
 #include "server/worker.h"
 
 #include "base/clock.h"
@@ -30,8 +32,8 @@
 #define KEPT_MS_MAX 4000     /* a request of a domain that gets no turn is BUSY then */
 #define KEPT_MS_FULL_MAX 500 /* when the writer has taken as many as it can keep */
 #define KEPT_BATCHES 4       /* that many batches */
-#define FROZEN_MS 6000        /* a writer that has not turned for so long has no transaction any more */
-#define TURN_MS 1            /* how often a writer looks for a turn */
+#define FROZEN_MS 6000 /* a writer that has not turned for so long has no transaction any more */
+#define TURN_MS 1      /* how often a writer looks for a turn */
 
 static volatile sig_atomic_t stop;
 
@@ -52,15 +54,16 @@ struct job {
 
 struct pool_of_jobs {
     struct job *job;
-    struct job **free;     /* those at rest */
-    struct job **kept;     /* those whose write is to be run, in order of arrival */
+    struct job **free; /* those at rest */
+    struct job **kept; /* those whose write is to be run, in order of arrival */
     size_t size, free_count, kept_count;
     uint64_t stuck; /* the domain that the last group waited for in vain: others go first */
 };
 
-/* The next connection; -1: none this time. Under load one is there already, which `eager` tries first;
- * otherwise it is waited for, and TERM is let in only there. */
-static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask, bool eager, int wait_ms) {
+/* The next connection; -1: none this time. Under load one is there already, which `eager` tries
+ * first; otherwise it is waited for, and TERM is let in only there. */
+static int next_connection(int epoll_fd, int listen_fd, const sigset_t *waiting_mask, bool eager,
+                           int wait_ms) {
     struct epoll_event event;
     int fd = eager ? accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
     if (fd >= 0) return fd;
@@ -85,7 +88,9 @@ static void send_answer(FCGX_Request *fcgi, const struct resp *resp, uint64_t ti
 /* Never the query, a header or a body: they may hold secrets. */
 static void log_answer(const struct call *call, enum err e, uint64_t took_us) {
     bool slow = took_us > call->conf->slow_request_ms * 1000;
-    enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING : e ? LOG_L_INFO : LOG_L_DEBUG;
+    enum log_level level = slow || err_status(e) >= 500 ? LOG_L_WARNING
+                           : e                          ? LOG_L_INFO
+                                                        : LOG_L_DEBUG;
     if (!log_wants(level)) return;
     const struct req *req = call->req;
     size_t route = route_number(call);
@@ -93,16 +98,19 @@ static void log_answer(const struct call *call, enum err e, uint64_t took_us) {
     snprintf(status, sizeof status, "%d", e == E_CLIENT_GONE ? 499 : call->resp->status);
     snprintf(took, sizeof took, "%" PRIu64, took_us);
     db_ran(call->db, statements, sizeof statements);
-    const struct log_field fields[] = {{"METHOD", req->method}, {"ROUTE", route < route_count() ? route_name(route) : "none"},
-                                       {"STATUS", status},      {"CODE", err_name(e)},
-                                       {"TIME_US", took},       {"STATEMENTS", statements}};
-    log_event(level, fields, sizeof fields / sizeof *fields, "%s %.1000s %s %s %s us%s%s", req->method, req->path, status, err_name(e), took,
-              slow ? ", slow: " : "", slow ? statements : "");
+    const struct log_field fields[] = {
+        {"METHOD", req->method}, {"ROUTE", route < route_count() ? route_name(route) : "none"},
+        {"STATUS", status},      {"CODE", err_name(e)},
+        {"TIME_US", took},       {"STATEMENTS", statements}};
+    log_event(level, fields, sizeof fields / sizeof *fields, "%s %.1000s %s %s %s us%s%s",
+              req->method, req->path, status, err_name(e), took, slow ? ", slow: " : "",
+              slow ? statements : "");
 }
 
-/* Says the answer and lets the connection go. The descriptor is closed here: libfcgi would wait for the peer to close
- * first, and leaves it open for one that asked to keep the connection. */
-static void end_job(struct pool_of_jobs *pool, struct job *job, enum err e, const struct worker *w) {
+/* Says the answer and lets the connection go. The descriptor is closed here: libfcgi would wait for
+ * the peer to close first, and leaves it open for one that asked to keep the connection. */
+static void end_job(struct pool_of_jobs *pool, struct job *job, enum err e,
+                    const struct worker *w) {
     log_request(job->req.request_id);
     if (e != E_CLIENT_GONE) send_answer(&job->fcgi, &job->resp, w->conf->client_timeout_ms);
     uint64_t took_us = (clock_mono_ns() - job->began_ns) / 1000;
@@ -130,7 +138,13 @@ static void begin_job(struct pool_of_jobs *pool, int fd, struct db *db, const st
         pool->free[pool->free_count++] = job;
         return;
     }
-    job->call = (struct call){.req = &job->req, .resp = &job->resp, .db = db, .conf = w->conf, .board = w->board, .stats = w->stats, .keys = w->keys};
+    job->call = (struct call){.req = &job->req,
+                              .resp = &job->resp,
+                              .db = db,
+                              .conf = w->conf,
+                              .board = w->board,
+                              .stats = w->stats,
+                              .keys = w->keys};
     e = req_read(&job->fcgi, &job->req);
     log_request(job->req.request_id);
     snprintf(w->slot->request_id, sizeof w->slot->request_id, "%s", job->req.request_id);
@@ -151,10 +165,10 @@ static bool client_left(const struct job *job) {
     return poll(&look, 1, 0) > 0 && look.revents;
 }
 
-/* Says which domain this writer is about to be in, then looks who else is: two that look first would both go in. Whether so
- * many writers of this host are in a transaction of that domain already that another would be one too many:
- * half of them at most (two of three: one waits for the lock while the other is at work), so that the others
- * are there for other concerts. */
+/* Says which domain this writer is about to be in, then looks who else is: two that look first
+ * would both go in. Whether so many writers of this host are in a transaction of that domain
+ * already that another would be one too many: half of them at most (two of three: one waits for the
+ * lock while the other is at work), so that the others are there for other concerts. */
 static bool has_no_turn(const struct worker *w, uint64_t domain) {
     const struct stats *stats = w->stats;
     uint64_t in = 0, share = (stats->writers + 1) / 2;
@@ -168,7 +182,8 @@ static bool has_no_turn(const struct worker *w, uint64_t domain) {
     return true;
 }
 
-/* One that has no turn is kept for a while; not so long where there is no room for others. Then it is BUSY. */
+/* One that has no turn is kept for a while; not so long where there is no room for others. Then it
+ * is BUSY. */
 static bool is_kept_on(struct pool_of_jobs *pool, struct job *job, const struct worker *w) {
     uint64_t most_ms = pool->free_count ? KEPT_MS_MAX : KEPT_MS_FULL_MAX;
     enum err e;
@@ -181,19 +196,22 @@ static bool is_kept_on(struct pool_of_jobs *pool, struct job *job, const struct 
 
 static bool belongs(struct job *const *group, size_t n, const struct job *job, size_t most) {
     bool fits = n < most && batch_together(&group[0]->call.write, &job->call.write);
-    for (size_t i = 1; i < n && fits; i++) fits = !user_id_equal(group[i]->call.write.user, job->call.write.user);
+    for (size_t i = 1; i < n && fits; i++)
+        fits = !user_id_equal(group[i]->call.write.user, job->call.write.user);
     return fits;
 }
 
-/* The first of those kept that has a turn and is not of the domain to avoid, and those behind it that belong to it; they
- * leave the list, as do those whose client has left. */
-static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, uint64_t avoid, struct job **group_r) {
+/* The first of those kept that has a turn and is not of the domain to avoid, and those behind it
+ * that belong to it; they leave the list, as do those whose client has left. */
+static size_t take_group(struct pool_of_jobs *pool, const struct worker *w, uint64_t avoid,
+                         struct job **group_r) {
     size_t n = 0, rest = 0;
     uint64_t no_turn = 0;
     for (size_t i = 0; i < pool->kept_count; i++) {
         struct job *job = pool->kept[i];
         uint64_t domain = batch_domain(&job->call.write);
-        bool stays = n > 0 ? !belongs(group_r, n, job, w->conf->batch_max) : domain && (domain == avoid || domain == no_turn);
+        bool stays = n > 0 ? !belongs(group_r, n, job, w->conf->batch_max)
+                           : domain && (domain == avoid || domain == no_turn);
         if (!stays && client_left(job)) {
             end_job(pool, job, E_CLIENT_GONE, w);
         } else if (!stays && n == 0 && has_no_turn(w, domain)) {
@@ -277,18 +295,23 @@ static void set_signals(sigset_t *waiting_r) {
 static uint64_t share_of(const struct conf *conf) {
     uint16_t jitter;
     ids_random(&jitter, sizeof jitter);
-    return conf->max_requests ? conf->max_requests + conf->max_requests * jitter / 65536 / 10 : UINT64_MAX;
+    return conf->max_requests ? conf->max_requests + conf->max_requests * jitter / 65536 / 10
+                              : UINT64_MAX;
 }
 
-static void serve(struct pool_of_jobs *pool, int epoll_fd, const sigset_t *waiting, struct db *db, const struct worker *w) {
+static void serve(struct pool_of_jobs *pool, int epoll_fd, const sigset_t *waiting, struct db *db,
+                  const struct worker *w) {
     uint64_t share = share_of(w->conf);
     while (pool->kept_count || (!stop && !stats_get(&w->slot->leave) && share > 0)) {
         atomic_store_explicit(&w->slot->turned_ms, clock_mono_ms(), memory_order_relaxed);
         bool leaving = stop || stats_get(&w->slot->leave) || share == 0;
         int wait_ms = pool->kept_count ? TURN_MS : 1000;
         /* Now and then not eager: a worker whose master was killed is told by TERM alone. */
-        int fd = leaving || pool->free_count == 0 ? -1 : next_connection(epoll_fd, w->listen_fd, waiting, share % 64 != 0, wait_ms);
-        if (fd < 0 && (leaving || pool->free_count == 0) && pool->kept_count) clock_sleep_ms(TURN_MS);
+        int fd = leaving || pool->free_count == 0
+                     ? -1
+                     : next_connection(epoll_fd, w->listen_fd, waiting, share % 64 != 0, wait_ms);
+        if (fd < 0 && (leaving || pool->free_count == 0) && pool->kept_count)
+            clock_sleep_ms(TURN_MS);
         while (fd >= 0) {
             begin_job(pool, fd, db, w);
             share -= share > 0;
@@ -296,7 +319,8 @@ static void serve(struct pool_of_jobs *pool, int epoll_fd, const sigset_t *waiti
             fd = more ? accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC) : -1;
         }
         run_kept(pool, db, w);
-        if (!pool->kept_count) atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
+        if (!pool->kept_count)
+            atomic_store_explicit(&w->slot->busy_since_ms, 0, memory_order_relaxed);
     }
 }
 
@@ -312,7 +336,8 @@ int worker_run(const struct worker *w) {
     set_signals(&waiting); /* after FCGX_Init, which has its own ideas of signals */
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE}; /* one wakes, not all */
-    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) || !make_jobs(&pool, w->writer ? w->conf->batch_max * KEPT_BATCHES : 1)) {
+    if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) ||
+        !make_jobs(&pool, w->writer ? w->conf->batch_max * KEPT_BATCHES : 1)) {
         log_line(LOG_L_ERROR, "epoll: %s", strerror(errno));
         return 1;
     }

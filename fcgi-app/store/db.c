@@ -1,5 +1,6 @@
-/* The only file that knows the client library: connecting, prepared statements, what a server's error
- * means, and the door through which transactions are run again. */
+/* SPDX-License-Identifier: 0BSD */
+/* The only file that knows the client library: connecting, prepared statements, what a server's
+ * error means, and the door through which transactions are run again. */
 #include "store/db.h"
 
 #include "base/clock.h"
@@ -80,7 +81,7 @@ struct db {
     enum db_outcome outcome;
     bool keyed;
     unsigned idle_s; /* 0: no limit */
-    bool begun; /* a statement of the request has been run */
+    bool begun;      /* a statement of the request has been run */
     int client_fd;
     unsigned error_number;
     char error[256];
@@ -93,9 +94,13 @@ struct db {
     struct db_row row;
 };
 
-struct db_arg db_text(const char *text) { return text ? DB_BYTES(text, strlen(text)) : DB_NULL; }
+struct db_arg db_text(const char *text) {
+    return text ? DB_BYTES(text, strlen(text)) : DB_NULL;
+}
 
-struct db_arg db_u64_or_null(uint64_t v) { return v ? DB_U64(v) : DB_NULL; }
+struct db_arg db_u64_or_null(uint64_t v) {
+    return v ? DB_U64(v) : DB_NULL;
+}
 
 bool db_row_null(const struct db_row *row, size_t column) { return row->column[column].null; }
 
@@ -114,7 +119,9 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
-const char *db_row_result(const struct db_row *row) { return row->columns ? row->column[0].name : ""; }
+const char *db_row_result(const struct db_row *row) {
+    return row->columns ? row->column[0].name : "";
+}
 
 size_t db_row_set(const struct db_row *row) { return row->set; }
 
@@ -137,7 +144,8 @@ bool db_row_bytes(const struct db_row *row, size_t column, void *bytes_r, size_t
 }
 
 const char *db_trouble_name(enum db_trouble trouble) {
-    static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown", "unreachable", "failed"};
+    static const char *const names[DB_TROUBLES] = {"run_again", "lost", "outcome_unknown",
+                                                   "unreachable", "failed"};
     return names[trouble];
 }
 
@@ -145,7 +153,8 @@ void db_count_in(struct db *db, struct db_stats *stats) { db->stats = stats; }
 
 /* One process writes them: no locked instruction is needed. */
 static void count(_Atomic uint64_t *n, uint64_t more) {
-    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more, memory_order_relaxed);
+    atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + more,
+                          memory_order_relaxed);
 }
 
 static void count_trouble(struct db *db, enum db_trouble trouble) {
@@ -165,8 +174,10 @@ static void keep_error(struct db *db, unsigned number, const char *text) {
 const char *stmt_name(enum stmt id) { return stmts[id].name; }
 
 bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) {
-    if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0) return true;
-    snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file, strerror(errno));
+    if (!*conf->database_password_file || access(conf->database_password_file, R_OK) == 0)
+        return true;
+    snprintf(why_r, why_size, "database_password_file %s: %s", conf->database_password_file,
+             strerror(errno));
     return false;
 }
 
@@ -184,7 +195,8 @@ struct db *db_new(const struct conf *conf) {
     if (*conf->database_password_file) {
         FILE *f = fopen(conf->database_password_file, "re");
         if (!f || !fgets(db->password, sizeof db->password, f)) {
-            log_line(LOG_L_ERROR, "database_password_file %s can't be read: %s", conf->database_password_file, strerror(errno));
+            log_line(LOG_L_ERROR, "database_password_file %s can't be read: %s",
+                     conf->database_password_file, strerror(errno));
             if (f) fclose(f);
             free(db);
             return NULL;
@@ -211,21 +223,26 @@ void db_free(struct db *db) {
 }
 
 /* Says what a failure means for the transaction at work, and closes what is broken. */
-static enum err failed(struct db *db, unsigned number, const char *text, const char *what, bool may_have_committed) {
+static enum err failed(struct db *db, unsigned number, const char *text, const char *what,
+                       bool may_have_committed) {
     keep_error(db, number, text);
-    bool lost = (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
-    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT || number == ER_DUP ||
-        number == ER_NO_PROCEDURE) {
-        /* ER_DUP: the procedures handle those that mean something; what is left is a race for a key. */
+    bool lost =
+        (number >= CR_LEAST && number <= CR_MOST) || number == ER_KILLED || number == ER_SHUTDOWN;
+    if (number == ER_DEADLOCK || number == ER_CHECKREAD || number == ER_LOCK_WAIT ||
+        number == ER_DUP || number == ER_NO_PROCEDURE) {
+        /* ER_DUP: the procedures handle those that mean something; what is left is a race for a
+         * key. */
         db->outcome = DB_AGAIN;
         count_trouble(db, DB_RUN_AGAIN);
-        log_line(number == ER_NO_PROCEDURE ? LOG_L_WARNING : LOG_L_INFO, "%s: to be run again: %u %s", what, number, text);
+        log_line(number == ER_NO_PROCEDURE ? LOG_L_WARNING : LOG_L_INFO,
+                 "%s: to be run again: %u %s", what, number, text);
         return E_BUSY;
     }
     if (lost || number == ER_UNKNOWN_COM || number == ER_READ_ONLY || number == ER_CON_COUNT) {
         db->outcome = lost && may_have_committed ? DB_MAY_BE_KEPT : DB_NOTHING_KEPT;
         count_trouble(db, db->outcome == DB_MAY_BE_KEPT ? DB_OUTCOME_UNKNOWN : DB_LOST);
-        log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what, db->outcome == DB_MAY_BE_KEPT ? ", outcome not known" : "", number, text);
+        log_line(LOG_L_WARNING, "%s: database lost%s: %u %s", what,
+                 db->outcome == DB_MAY_BE_KEPT ? ", outcome not known" : "", number, text);
         disconnect(db); /* and with it `text` */
         return E_DATABASE_UNAVAILABLE;
     }
@@ -236,8 +253,9 @@ static enum err failed(struct db *db, unsigned number, const char *text, const c
     return E_INTERNAL;
 }
 
-/* Over the network: never a socket of this host, not even for "localhost"; and with a CA never without TLS, nor with
- * a server whose certificate is not for the host that was asked for. The client library checks neither unless told. */
+/* Over the network: never a socket of this host, not even for "localhost"; and with a CA never
+ * without TLS, nor with a server whose certificate is not for the host that was asked for. The
+ * client library checks neither unless told. */
 static void require_tcp(MYSQL *m, const char *ssl_ca) {
     unsigned tcp = MYSQL_PROTOCOL_TCP;
     mysql_options(m, MYSQL_OPT_PROTOCOL, &tcp);
@@ -269,7 +287,8 @@ static bool connected(struct db *db) {
              db->conf->lock_wait_s);
     mysql_options(m, MYSQL_INIT_COMMAND, init);
     if (db->idle_s) {
-        snprintf(init, sizeof init, "/*M! SET SESSION idle_transaction_timeout = %u */", db->idle_s);
+        snprintf(init, sizeof init, "/*M! SET SESSION idle_transaction_timeout = %u */",
+                 db->idle_s);
         mysql_options(m, MYSQL_INIT_COMMAND, init);
     }
     mysql_options(m, MYSQL_INIT_COMMAND, "SET SESSION group_concat_max_len = 1000000");
@@ -277,12 +296,15 @@ static bool connected(struct db *db) {
     const struct conf *c = db->conf;
     bool tcp = *c->database_host;
     if (tcp) require_tcp(m, c->database_ssl_ca);
-    if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user, *db->password ? db->password : NULL,
-                            c->database_name, tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
+    if (!mysql_real_connect(m, tcp ? c->database_host : NULL, c->database_user,
+                            *db->password ? db->password : NULL, c->database_name,
+                            tcp ? (unsigned)c->database_port : 0, tcp ? NULL : c->database_socket,
                             CLIENT_MULTI_STATEMENTS | CLIENT_MULTI_RESULTS | CLIENT_FOUND_ROWS)) {
         static uint64_t said_ms;
         uint64_t now_ms = clock_mono_ms();
-        if (now_ms - said_ms > 1000) log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m), mysql_error(m));
+        if (now_ms - said_ms > 1000)
+            log_line(LOG_L_WARNING, "can't connect to the database: %u %s", mysql_errno(m),
+                     mysql_error(m));
         said_ms = now_ms;
         count_trouble(db, DB_UNREACHABLE);
         keep_error(db, mysql_errno(m), mysql_error(m));
@@ -350,8 +372,9 @@ static bool bind_row(struct db *db, MYSQL_STMT *s) {
     for (unsigned i = 0; i < n; i++) {
         snprintf(row->column[i].name, sizeof row->column[i].name, "%s", fields[i].name);
         enum enum_field_types t = fields[i].type;
-        bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 || t == MYSQL_TYPE_SHORT ||
-                      t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL || t == MYSQL_TYPE_DOUBLE;
+        bool number = t == MYSQL_TYPE_LONGLONG || t == MYSQL_TYPE_LONG || t == MYSQL_TYPE_INT24 ||
+                      t == MYSQL_TYPE_SHORT || t == MYSQL_TYPE_TINY || t == MYSQL_TYPE_NEWDECIMAL ||
+                      t == MYSQL_TYPE_DOUBLE;
         snprintf(row->column[i].name, COLUMN_NAME_MAX + 1, "%s", fields[i].name);
         row->column[i].text = !number;
         row->column[i].bytes = row->column[i].buffer;
@@ -380,7 +403,10 @@ static bool complete_row(struct db_row *row, MYSQL_STMT *s) {
             char *bytes = realloc(row->column[i].long_bytes, len + 1);
             if (!bytes) return false;
             row->column[i].long_bytes = row->column[i].bytes = bytes;
-            MYSQL_BIND b = {.buffer_type = MYSQL_TYPE_STRING, .buffer = bytes, .buffer_length = len, .length = &row->column[i].len};
+            MYSQL_BIND b = {.buffer_type = MYSQL_TYPE_STRING,
+                            .buffer = bytes,
+                            .buffer_length = len,
+                            .length = &row->column[i].len};
             if (mysql_stmt_fetch_column(s, &b, (unsigned)i, 0)) return false;
         } else {
             row->column[i].bytes = row->column[i].buffer;
@@ -405,8 +431,8 @@ static enum err code_of(const struct db_row *row) {
     return err_by_name(code, len);
 }
 
-/* What went wrong with a statement: never 0. An error among rows that are being read is noted by the client library at
- * the connection alone. */
+/* What went wrong with a statement: never 0. An error among rows that are being read is noted by
+ * the client library at the connection alone. */
 static unsigned number_of(const struct db *db, MYSQL_STMT *s) {
     unsigned number = mysql_stmt_errno(s);
     if (!number) number = mysql_errno(db->mysql);
@@ -418,7 +444,8 @@ static const char *text_of(const struct db *db, MYSQL_STMT *s) {
 }
 
 /* Reads all results of an executed statement. 0, or the number of the error. */
-static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx, enum err *code_r) {
+static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn *each, void *ctx,
+                             enum err *code_r) {
     db->row.set = 0;
     for (;;) {
         if (mysql_stmt_field_count(s) > 0) {
@@ -427,7 +454,8 @@ static unsigned read_results(struct db *db, MYSQL_STMT *s, bool call, db_row_fn 
             int got;
             while ((got = mysql_stmt_fetch(s)) == 0 || got == MYSQL_DATA_TRUNCATED) {
                 if (!complete_row(&db->row, s)) return CR_LEAST;
-                if (call && first && strcmp(db_row_result(&db->row), "code") == 0) *code_r = code_of(&db->row);
+                if (call && first && strcmp(db_row_result(&db->row), "code") == 0)
+                    *code_r = code_of(&db->row);
                 first = false;
                 if (each) each(ctx, &db->row);
             }
@@ -467,7 +495,8 @@ static unsigned fault_after(struct db *db, enum stmt id) {
 #define fault_after(db, id) 0u
 #endif
 
-static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx, uint64_t *affected_r) {
+static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args,
+                        db_row_fn *each, void *ctx, uint64_t *affected_r) {
     MYSQL_STMT *s = db->prepared[id];
     MYSQL_BIND bind[ARGS_MAX] = {0};
     if (nargs != mysql_stmt_param_count(s) || nargs > sizeof bind / sizeof bind[0]) {
@@ -493,7 +522,8 @@ static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct 
     bool commits = stmts[id].kind == WRITE && !db->keyed;
     enum err code = E_OK;
     unsigned number = fault_before(db, id);
-    if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s))) number = number_of(db, s);
+    if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s)))
+        number = number_of(db, s);
     if (!number) {
         if (affected_r) *affected_r = mysql_stmt_affected_rows(s);
         number = read_results(db, s, call, each, ctx, &code);
@@ -504,8 +534,8 @@ static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct 
     return code;
 }
 
-enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
-                uint64_t *affected_r) {
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args,
+                db_row_fn *each, void *ctx, uint64_t *affected_r) {
     uint64_t began_ns = clock_mono_ns();
     enum err e = db->begun ? E_OK : first_statement(db);
     if (e) return e;
@@ -529,8 +559,10 @@ void db_ran(const struct db *db, char *text_r, size_t size) {
     size_t n = 0;
     *text_r = 0;
     for (size_t i = 0; i < db->ran_count && i < RAN_MAX && n < size; i++)
-        n += (size_t)snprintf(text_r + n, size - n, "%s%s %" PRIu64 " us", i ? ", " : "", stmts[db->ran[i].id].name, db->ran[i].us);
-    if (db->ran_count > RAN_MAX && n < size) snprintf(text_r + n, size - n, " and %zu more", db->ran_count - RAN_MAX);
+        n += (size_t)snprintf(text_r + n, size - n, "%s%s %" PRIu64 " us", i ? ", " : "",
+                              stmts[db->ran[i].id].name, db->ran[i].us);
+    if (db->ran_count > RAN_MAX && n < size)
+        snprintf(text_r + n, size - n, " and %zu more", db->ran_count - RAN_MAX);
 }
 
 void db_rollback(struct db *db) {
@@ -577,10 +609,13 @@ enum err db_once(struct db *db, db_work_fn *work, void *ctx) {
 
 bool db_outcome_unknown(const struct db *db) { return db->outcome == DB_MAY_BE_KEPT; }
 
-bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) {
+bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r,
+                     size_t why_size) {
     if (value_size) *value_r = 0;
     if (!connected(db)) {
-        snprintf(why_r, why_size, "can't connect to the database: %u %s; see the database_… settings", db->error_number, db->error);
+        snprintf(why_r, why_size,
+                 "can't connect to the database: %u %s; see the database_… settings",
+                 db->error_number, db->error);
         return false;
     }
     int more = mysql_real_query(db->mysql, sql, strlen(sql));

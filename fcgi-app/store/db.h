@@ -1,6 +1,7 @@
-/* The database: one connection, statements prepared once, transactions run again when the server says so.
- * Nothing else in the program knows the client library. What lives elsewhere: the statements (stmt.def)
- * and the rules (sql/, queue.c, concert.c, reservation.c, account.c). */
+/* SPDX-License-Identifier: 0BSD */
+/* The database: one connection, statements prepared once, transactions run again when the server
+ * says so. Nothing else in the program knows the client library. What lives elsewhere: the
+ * statements (stmt.def) and the rules (sql/, queue.c, concert.c, reservation.c, account.c). */
 #ifndef BOXOFFICE_DB_H
 #define BOXOFFICE_DB_H
 
@@ -49,19 +50,19 @@ size_t db_row_set(const struct db_row *row);
 /* Copies exactly `len` bytes; false when the column has another length. */
 bool db_row_bytes(const struct db_row *row, size_t column, void *bytes_r, size_t len) MUST_USE;
 
-/* A column by its name, which stands once, where it is read: DB_ROW_U64(row, "tail"). Where it is in the row is
- * looked up once a result, not once a row. A result without that name ends the process: the statement and who reads it
- * are parts of one program. */
+/* A column by its name, which stands once, where it is read: DB_ROW_U64(row, "tail"). Where it is
+ * in the row is looked up once a result, not once a row. A result without that name ends the
+ * process: the statement and who reads it are parts of one program. */
 struct db_column {
     const char *name;
     uint64_t result;
     size_t at;
 };
 size_t db_row_find(const struct db_row *row, struct db_column *column);
-#define DB_COLUMN(row, name)                                                                     \
-    db_row_find(row, ({                                                                          \
-                    static _Thread_local struct db_column column_ = {name, 0, 0};                \
-                    &column_;                                                                    \
+#define DB_COLUMN(row, name)                                                                       \
+    db_row_find(row, ({                                                                            \
+                    static _Thread_local struct db_column column_ = {name, 0, 0};                  \
+                    &column_;                                                                      \
                 }))
 #define DB_ROW_U64(row, name) db_row_u64(row, DB_COLUMN(row, name))
 #define DB_ROW_I64(row, name) db_row_i64(row, DB_COLUMN(row, name))
@@ -75,49 +76,55 @@ typedef void db_row_fn(void *ctx, const struct db_row *row);
 /* Whether database_password_file, if any, can be read. False with a line for people in why_r. */
 bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size) MUST_USE;
 
-/* A handle without a connection: that is opened by the first statement. One per process or thread, never
- * across a fork. NULL when the password file can't be read (logged). The settings must outlive it. */
+/* A handle without a connection: that is opened by the first statement. One per process or thread,
+ * never across a fork. NULL when the password file can't be read (logged). The settings must
+ * outlive it. */
 struct db *db_new(const struct conf *conf) MUST_USE;
 void db_free(struct db *db);
 
-/* Begins a request. Before its first statement two looks are taken that cost no round trip: whether the server has
- * closed the idle connection, which is forgotten then, so that a restarted database costs nobody an answer; and
- * whether the client on client_fd (-1: nobody) has left, in which case the statement is not run: CLIENT_GONE.
- * A request without statements costs neither. */
+/* Begins a request. Before its first statement two looks are taken that cost no round trip: whether
+ * the server has closed the idle connection, which is forgotten then, so that a restarted database
+ * costs nobody an answer; and whether the client on client_fd (-1: nobody) has left, in which case
+ * the statement is not run: CLIENT_GONE. A request without statements costs neither. */
 void db_begin(struct db *db, int client_fd);
 
-/* From now on a transaction of this handle that waits idle for its next statement longer than so many seconds is undone
- * by the server, with its locks: a process that was frozen in the middle of one stops nobody for longer. (MariaDB;
- * MySQL has no such limit.) */
+/* From now on a transaction of this handle that waits idle for its next statement longer than so
+ * many seconds is undone by the server, with its locks: a process that was frozen in the middle of
+ * one stops nobody for longer. (MariaDB; MySQL has no such limit.) */
 void db_limit_idle(struct db *db, unsigned seconds);
 
-/* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result: E_OK for OK, JOINED and ALREADY_IN, otherwise
- * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
- * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
-enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
-                uint64_t *affected_r) MUST_USE;
-#define DB_ARGS(...)                                                                                             \
-    sizeof((struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg), (struct db_arg[]) { __VA_ARGS__ }
+/* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result:
+ * E_OK for OK, JOINED and ALREADY_IN, otherwise that error, with which `each` has seen the row too.
+ * Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL. Inside db_transaction only, unless the
+ * statement is a READ. `affected_r` may be NULL. */
+enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args,
+                db_row_fn *each, void *ctx, uint64_t *affected_r) MUST_USE;
+#define DB_ARGS(...)                                                                               \
+    sizeof((struct db_arg[]){__VA_ARGS__}) / sizeof(struct db_arg), (struct db_arg[]) {            \
+        __VA_ARGS__                                                                                \
+    }
 
-/* The one door for what writes. Runs `work`, and runs it again, from its beginning, while the server says
- * that the whole transaction may be tried again (deadlock, lock wait) or that the connection was lost and
- * nothing of it was kept; a few times, with jitter, within a budget, then BUSY or DATABASE_UNAVAILABLE.
- * `keyed`: the work claims an idempotency key, so an unknown outcome may be run again, too: the key tells.
- * Otherwise a WRITE whose COMMIT may have been on its way ends with DATABASE_UNAVAILABLE, and
- * db_outcome_unknown() says so. `work` emits nothing and sets its outputs anew each time.
- * Whatever `work` returns but E_OK and refusals of the rules is followed by ROLLBACK. */
+/* The one door for what writes. Runs `work`, and runs it again, from its beginning, while the
+ * server says that the whole transaction may be tried again (deadlock, lock wait) or that the
+ * connection was lost and nothing of it was kept; a few times, with jitter, within a budget, then
+ * BUSY or DATABASE_UNAVAILABLE. `keyed`: the work claims an idempotency key, so an unknown outcome
+ * may be run again, too: the key tells. Otherwise a WRITE whose COMMIT may have been on its way
+ * ends with DATABASE_UNAVAILABLE, and db_outcome_unknown() says so. `work` emits nothing and sets
+ * its outputs anew each time. Whatever `work` returns but E_OK and refusals of the rules is
+ * followed by ROLLBACK. */
 typedef enum err db_work_fn(void *ctx);
 enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
 bool db_outcome_unknown(const struct db *db);
 /* The same, once: for work that comes again by itself, and must not keep other work waiting. */
 enum err db_once(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
 
-/* What an attempt at a transaction has come to, for who runs one without db_transaction (batch/batch.c). */
+/* What an attempt at a transaction has come to, for who runs one without db_transaction
+ * (batch/batch.c). */
 enum db_outcome {
-    DB_DONE,          /* nothing to run again */
-    DB_AGAIN,         /* the server undid or refused it; the transaction may be run again */
-    DB_NOTHING_KEPT,  /* no connection any more, and nothing of the transaction was kept */
-    DB_MAY_BE_KEPT,   /* no connection any more, and COMMIT may have been on its way */
+    DB_DONE,         /* nothing to run again */
+    DB_AGAIN,        /* the server undid or refused it; the transaction may be run again */
+    DB_NOTHING_KEPT, /* no connection any more, and nothing of the transaction was kept */
+    DB_MAY_BE_KEPT,  /* no connection any more, and COMMIT may have been on its way */
 };
 /* A new attempt: what was forgotten of the last one. */
 void db_attempt(struct db *db);
@@ -130,10 +137,12 @@ void db_count_retry(struct db *db);
 /* Forgets what an unfinished keyed transaction did. */
 void db_rollback(struct db *db);
 
-/* Which statements the request has run, and how long each took: "QUEUE_JOIN 812 us, IDEM_STORE 95 us". */
+/* Which statements the request has run, and how long each took: "QUEUE_JOIN 812 us, IDEM_STORE 95
+ * us". */
 void db_ran(const struct db *db, char *text_r, size_t size);
 
-/* What the server or the client library said last, and its number (0 and "": nothing yet). For people. */
+/* What the server or the client library said last, and its number (0 and "": nothing yet). For
+ * people. */
 const char *db_error(const struct db *db, unsigned *number_r);
 
 /* What went wrong, for statistics. */
@@ -156,9 +165,17 @@ struct db_stats {
 void db_count_in(struct db *db, struct db_stats *stats);
 
 #ifdef BOXOFFICE_FAULTS
-/* For tests only, and not compiled into programs: the next run of one statement goes wrong in one way, once.
- * CUT_AFTER is the answer lost on its way: the server has done the work, COMMIT included when it was part of it. */
-enum db_fault_kind { DB_FAULT_NONE, DB_FAULT_CUT_BEFORE, DB_FAULT_CUT_AFTER, DB_FAULT_DEADLOCK, DB_FAULT_LOCK_WAIT, DB_FAULT_KINDS };
+/* For tests only, and not compiled into programs: the next run of one statement goes wrong in one
+ * way, once. CUT_AFTER is the answer lost on its way: the server has done the work, COMMIT included
+ * when it was part of it. */
+enum db_fault_kind {
+    DB_FAULT_NONE,
+    DB_FAULT_CUT_BEFORE,
+    DB_FAULT_CUT_AFTER,
+    DB_FAULT_DEADLOCK,
+    DB_FAULT_LOCK_WAIT,
+    DB_FAULT_KINDS
+};
 struct db_fault {
     enum stmt at;
     enum db_fault_kind kind;
@@ -172,9 +189,12 @@ const char *stmt_name(enum stmt id);
 /* The name of the procedure that it calls, up to the bracket behind it; NULL when it calls none. */
 const char *stmt_procedure(enum stmt id, size_t *len_r);
 
-/* Runs a script of many statements (a migration), stops at the first error and tells it in why_r. */
+/* Runs a script of many statements (a migration), stops at the first error and tells it in why_r.
+ */
 bool db_script(struct db *db, const char *sql, char *why_r, size_t why_size) MUST_USE;
-/* The same, and the first column of the first row of the last result, as text; for migrate.c only. */
-bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r, size_t why_size) MUST_USE;
+/* The same, and the first column of the first row of the last result, as text; for migrate.c only.
+ */
+bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r,
+                     size_t why_size) MUST_USE;
 
 #endif

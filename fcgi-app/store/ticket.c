@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Tickets: their codes, and their rows. Drawing is in ticket_svg.c. */
 #include "store/ticket.h"
 
@@ -35,24 +36,33 @@ static void take_mine(void *ctx, const struct db_row *row) {
 }
 
 static enum err live(const struct ticket *t) {
-    return t->payment.v == 0 ? E_PAYMENT_NOT_FOUND : strcmp(t->status, "PAID") != 0 ? E_RESERVATION_ENDED : E_OK;
+    return t->payment.v == 0                ? E_PAYMENT_NOT_FOUND
+           : strcmp(t->status, "PAID") != 0 ? E_RESERVATION_ENDED
+                                            : E_OK;
 }
 
-enum err ticket_get(struct db *db, const struct cred *cred, struct payment_id id, struct ticket *ticket_r) {
+enum err ticket_get(struct db *db, const struct cred *cred, struct payment_id id,
+                    struct ticket *ticket_r) {
     struct mine m = {.ticket = ticket_r};
     *ticket_r = (struct ticket){0};
-    enum err e = db_run(db, STMT_TICKET_GET, DB_ARGS(DB_U64(id.v), DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)), take_mine, &m, NULL);
+    enum err e = db_run(
+        db, STMT_TICKET_GET,
+        DB_ARGS(DB_U64(id.v), DB_BYTES(cred->user.v, 16), DB_BYTES(cred->access_hash, HASH_BYTES)),
+        take_mine, &m, NULL);
     return e ? e : !m.user ? E_CREDENTIALS_INVALID : live(ticket_r);
 }
 
-void ticket_code(const struct token_keys *keys, const struct ticket *ticket, char code_r[TOKEN_TEXT_MAX]) {
+void ticket_code(const struct token_keys *keys, const struct ticket *ticket,
+                 char code_r[TOKEN_TEXT_MAX]) {
     token_sign_pair(keys, (uint64_t[2]){ticket->payment.v, ticket->reservation.v}, code_r);
 }
 
-enum err ticket_verify(struct db *db, const struct token_keys *keys, const char *code, struct ticket *ticket_r) {
+enum err ticket_verify(struct db *db, const struct token_keys *keys, const char *code,
+                       struct ticket *ticket_r) {
     uint64_t pair[2];
     *ticket_r = (struct ticket){0};
     if (token_verify_pair(keys, code, pair)) return E_PAYMENT_NOT_FOUND;
-    enum err e = db_run(db, STMT_TICKET_SHOW, DB_ARGS(DB_U64(pair[0]), DB_U64(pair[1])), take, ticket_r, NULL);
+    enum err e = db_run(db, STMT_TICKET_SHOW, DB_ARGS(DB_U64(pair[0]), DB_U64(pair[1])), take,
+                        ticket_r, NULL);
     return e ? e : live(ticket_r);
 }

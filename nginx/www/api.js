@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Requests to the service. What can go on by itself does: 429 and 503 wait as told by Retry-After, a lost network
 // waits until it is back. Everything sent here may be sent twice: it is a question, or bears a key (outbox.js), or
 // has the same effect again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Starts, and shows the page that the address names. Addresses are #/…, so that nginx serves one file for all.
 import { follow, t } from './i18n.js';
 import { h } from './dom.js';

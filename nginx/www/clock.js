@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The server's clock, as far as its answers tell. This machine's clock may be wrong, and its timers stop while it
 // sleeps: a countdown is the difference between a time of the server and now() here, never a sum of ticks.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Makes elements. What people wrote becomes text nodes only: nothing here, nor anywhere else, reads text as markup.
 
 // h('p', {class: 'soft', onclick: f}, 'text', child, …). A property that the element knows is set as such (value,

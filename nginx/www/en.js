@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // English. A test holds it against ko.js and fcgi-app/base/err.def.
 
 const many = (n, one, more) => `${n.toLocaleString('en')} ${n === 1 ? one : more}`;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What to offer when the service refuses: for each code of fcgi-app/base/err.def where to go on. What happened and what to
 // do are texts of each language (errors in en.js and ko.js).
 import { languages, language, t } from './i18n.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Two languages: the browser's choice, or what was chosen here before. A text is a string with {names}, or a function.
 import { en } from './en.js';
 import { ko } from './ko.js';

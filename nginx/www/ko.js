@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Korean. A test holds it against en.js and fcgi-app/base/err.def.
 
 const count = (n) => n.toLocaleString('ko');

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Writes that must happen once. Each is kept with its Idempotency-Key before it is sent, and forgotten when its
 // answer is here. Whatever happens between (the page closed, the network gone, the answer lost), it is sent again
 // with the same key, and gets the first answer. Two pages that send the same use the same key.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What stands around every page: the head with the language, what is held, and the bar that says why one waits.
 import { onWaits, waits } from './api.js';
 import * as clock from './clock.js';

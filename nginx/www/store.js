@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What is kept in this browser: who one is, places, holds, what was chosen. All pages of this origin share it, no
 // other site can read it, and none of it is ever in an address.
 

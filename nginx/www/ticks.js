@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Waiting: all of it hangs on one beat, which is slow while the page is hidden.
 import { left } from './dom.js';
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Pieces that pages share: notices, questions, buttons that are busy, countdowns, and what a screen reader is told.
 import * as clock from './clock.js';
 import { h, say } from './dom.js';

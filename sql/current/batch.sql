@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- The two procedures of every write: batch_load locks and reads the rows that a batch touches, batch_store writes what
 -- the rules (fcgi-app/sale/) have made of them, and commits. Neither decides anything; each is one round trip. What
 -- stands here beside loading and storing is the last arbiter's: a key or a condition that must hold when it is written.

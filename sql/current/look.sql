@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- What the ticker asks at each tick, in one round trip: the database's clock, and what there is to do. It changes
 -- nothing and waits for no lock, and its cost follows what changed, not what there is.
 --

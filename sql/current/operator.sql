@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- What an operator does: commands to a queue, and adding what is sold. Each is one transaction and answers one row, whose
 -- first column is `code`.
 --

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- 004: what happens to a performance's seats is numbered, as what happens to a queue is; and what changed lately
 -- can be asked for without a look at what did not.
 --

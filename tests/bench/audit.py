@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Measures `boxofficectl audit` on a sold-out year: so many users, each with a charge, a place, a
 reservation that is paid, its seat, its payment and its key."""
 import time

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """Measures what the service takes: CPU while nothing happens, and a process's own memory after
 many requests of all kinds. Fails when it is more than is promised. Needs wrk, and the right to
 read smaps of its own processes.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Load by wrk, and the text of requests for it."""
 import os
 import re

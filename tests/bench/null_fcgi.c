@@ -1,14 +1,17 @@
-/* Yardstick: the least that a preforked FastCGI program behind the same nginx can do, by libfcgi's own means.
- * null-fcgi SOCKET WORKERS */
+/* SPDX-License-Identifier: 0BSD */
+/* Yardstick: the least that a preforked FastCGI program behind the same nginx can do, by libfcgi's
+ * own means. null-fcgi SOCKET WORKERS */
 #include <fcgiapp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <signal.h>
 #include <unistd.h>
 
 static void serve(int fd) {
-    static const char answer[] = "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n{\"status\":\"ok\"}";
+    static const char answer[] =
+        "Status: 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+        "15\r\n\r\n{\"status\":\"ok\"}";
     FCGX_Request r;
     FCGX_InitRequest(&r, fd, 0);
     while (FCGX_Accept_r(&r) == 0) {

@@ -1,4 +1,5 @@
 <?php
+// SPDX-License-Identifier: 0BSD
 // Yardstick: what somebody writes in an afternoon instead of using this service. A counter and an
 // insert to join, a conditional update and an insert to hold a seat, each pair in a transaction. It
 // asks for no credential, keeps nobody waiting, looks at no limit, and keeps nothing by which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What is looked at: each route beside the null program or a static file; and places in long
 queues."""
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """The bench's table: a row a measurement, with its aim, its yardstick's noise and a verdict."""
 import json
 import statistics

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What the ticker costs where nearly nothing happens, and the memory of all processes."""
 import time
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """A service to measure, with rows that the bench puts into its database itself: as the service
 would have written them, so that the audit holds afterwards.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What writes: joining, holding, paying, creating users, beside bare SQL and a plain PHP page; one
 client alone beside an older release; and a thousand clients on one seat."""
 import asyncio

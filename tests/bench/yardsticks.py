@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """The yardsticks: started beside a service, on its machine, behind its nginx or one of the same
 settings."""
 import glob

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The service as it is installed: a Debian 12 of its own, booted with systemd, on which the README's installation is
 typed line by line; then a sale over HTTPS, and all that goes wrong in a life. Speaks TAP; skipped where the machine can't.
 

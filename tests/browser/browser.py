@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The pages in a real Chromium against the whole service. Speaks TAP; arguments choose tests by name.
 
 Starts private services (one with short times, one to be disturbed), fetches what drives the browser into var/browser (once), and

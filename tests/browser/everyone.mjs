@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // For everyone, and safe: the keyboard alone, names that are markup, headers, sizes, the ticket's code.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What the tests share: TAP, buyers in browsers of their own, concerts, and looking at a page from all sides.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { execFileSync } from 'node:child_process';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Nothing is lost, and nothing is done twice: pages closed, answers lost, two pages at once, a service that is down.
 import { asked, button, buyer, charges, check, choosesDate, heading, holding, holds, joins, look, pays, sale, same, seat, services, test, wait } from './lib.mjs';
 

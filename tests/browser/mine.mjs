@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What is one's own: giving up, cancelling too late, limits, a long history.
 import { asked, button, buyer, charges, check, choosesDate, ctl, heading, holding, holds, joins, look, pays, sale, same, seat, services, test, wait } from './lib.mjs';
 

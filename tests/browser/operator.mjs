@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The operator's page: it says what /status says, moves, tells what is wrong, and is shown to the operator only.
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';

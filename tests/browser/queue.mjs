@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The waiting room: on the static file, in order, through whatever happens.
 import { button, buyer, check, choosesDate, ctl, en, heading, joins, look, sale, same, services, test, wait } from './lib.mjs';
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // All browser tests, in this order. Started by browser.py.
 import { run } from './lib.mjs';
 import './texts.mjs';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // A whole sale, as buyers see it.
 import { asked, button, buyer, charges, check, choosesDate, en, heading, holds, joins, ko, look, pays, sale, same, seat, test, wait } from './lib.mjs';
 

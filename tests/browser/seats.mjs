@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The seat map: two after one seat, seats that go while one looks, a large hall, the hold that runs out.
 import { asked, button, buyer, charges, check, choosesDate, heading, HOLD_S, holding, holds, joins, look, pays, sale, same, seat, test, wait } from './lib.mjs';
 

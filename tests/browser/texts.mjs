@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Texts: nothing missing in either language.
 import { check, en, ko, same, source, test } from './lib.mjs';
 

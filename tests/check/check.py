@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """boxofficectl check: on a sound box office all is well; each damage is found, by the check it belongs to, and by no other. Speaks TAP."""
 import contextlib
 import json

@@ -1,5 +1,6 @@
-/* Loaded into boxofficectl by tests/check/check.py: a machine whose clock, disk and time service are as the test says.
- * What a test can't do to the machine that it runs on. */
+/* SPDX-License-Identifier: 0BSD */
+/* Loaded into boxofficectl by tests/check/check.py: a machine whose clock, disk and time service
+ * are as the test says. What a test can't do to the machine that it runs on. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,8 @@ int statvfs(const char *restrict path, struct statvfs *restrict fs) {
     int status = real(path, fs);
     fs->f_frsize = 4096;
     fs->f_blocks = 25000000; /* 100 GB */
-    fs->f_bavail = fs->f_bfree = fs->f_blocks / 1000 * (unsigned long)number("DAMAGE_DISK_PERMILLE", 500);
+    fs->f_bavail = fs->f_bfree =
+        fs->f_blocks / 1000 * (unsigned long)number("DAMAGE_DISK_PERMILLE", 500);
     fs->f_files = fs->f_favail = 1000000;
     if (number("DAMAGE_INODES", 0)) fs->f_favail = 1;
     return status;

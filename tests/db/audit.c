@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The audit: what it proves whatever the clock did, and whichever release wrote the rows; and what
  * it must find. Each test leaves behind what passes. */
 #include "world.h"
@@ -436,7 +437,8 @@ void no_damage_breaks_the_audit(void) {
 
 /* --- an older release --- */
 
-/* By the procedures of release 1.0, which a database that it has filled keeps. Who: a user's id in hex. */
+/* By the procedures of release 1.0, which a database that it has filled keeps. Who: a user's id in
+ * hex. */
 #define WHO "UNHEX('%s'), (SELECT access_hash FROM user WHERE user_id = UNHEX('%s'))"
 
 static void hex_of(const struct cred *c, char hex_r[33]) {
@@ -540,8 +542,7 @@ void what_an_older_release_wrote_is_proved(void) {
     snprintf(undo, sizeof undo,
              "UPDATE seat SET reservation_id = (SELECT reservation_id FROM reservation WHERE "
              "performance_id = %" PRIu64 " AND status = 'PAID'), taken_until_ms = "
-                                         "9223372036854775807 WHERE performance_id = %" PRIu64
-             " AND seat_number = 3",
+             "9223372036854775807 WHERE performance_id = %" PRIu64 " AND seat_number = 3",
              s.performance.v, s.performance.v);
     found(damage, undo);
 }

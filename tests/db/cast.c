@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Who is in a group, how they come to be there, and what of it is in the rows. */
 #include "cast.h"
 

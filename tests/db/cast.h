@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Casts: a few people for whom one kind of write is the next thing to do, as one group; what each
  * must be told, and what must be in the rows then. */
 #ifndef CAST_H

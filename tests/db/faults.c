@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Faults: both statements of every kind of write, cut off before and after, deadlocked, kept
  * waiting for a lock; then every statement within the two procedures, and behind the last; with one
  * request and with mixed groups. After each, what everybody was told is held against the rows, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Reads procedures as text. It knows how sql/ is written, not SQL: a statement begins a line, and
  * so does the last END. */
 #include "instrument.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The stored procedures of every write, as in sql/current/batch.sql, with a point before each inner
  * statement, and one behind the last, at which a test lets it fail. */
 #ifndef INSTRUMENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What people send travels as JSON text within a parameter, and must come out as it went in. */
 #include "world.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* A private database, and short hands. */
 #include "world.h"
 
@@ -67,7 +68,8 @@ static void keep(struct batch_request *r, int *status_r, const char **body_r, si
     *len_r = strlen(*body_r);
 }
 
-struct batch_request request_of(enum batch_kind kind, const struct cred *cred, const struct token *token, struct idem *idem) {
+struct batch_request request_of(enum batch_kind kind, const struct cred *cred,
+                                const struct token *token, struct idem *idem) {
     struct batch_request r = {.kind = kind, .idem = idem, .answer = keep, .by_key = cred != NULL};
     if (cred) r.cred = *cred;
     r.user = cred ? cred->user : token->user;
@@ -76,12 +78,14 @@ struct batch_request request_of(enum batch_kind kind, const struct cred *cred, c
     return r;
 }
 
-enum err queue_join(struct db *at, const struct board *b, const struct conf *with, const struct cred *cred, struct concert_id c, struct idem *idem,
+enum err queue_join(struct db *at, const struct board *b, const struct conf *with,
+                    const struct cred *cred, struct concert_id c, struct idem *idem,
                     struct place *place_r, bool *already_r) {
     struct batch_request r = request_of(BATCH_JOIN, cred, NULL, idem);
     r.concert = c;
     enum err e = batch_run_one(at, with, &r);
-    *place_r = (struct place){.concert = c, .user = cred->user, .ahead = r.already ? UINT64_MAX : r.ahead};
+    *place_r =
+        (struct place){.concert = c, .user = cred->user, .ahead = r.already ? UINT64_MAX : r.ahead};
     *already_r = r.already;
     if (e) return e;
     queue_joined(b, &r.place, place_r);
@@ -94,8 +98,10 @@ enum err queue_leave(struct db *at, const struct board *b, const struct token *t
     return batch_run_one(at, &conf, &r);
 }
 
-enum err reservation_hold(struct db *at, const struct conf *with, const struct token *token, struct performance_id f,
-                          const struct seat_numbers *seats, struct idem *idem, struct reservation *reservation_r, struct seat_numbers *taken_r) {
+enum err reservation_hold(struct db *at, const struct conf *with, const struct token *token,
+                          struct performance_id f, const struct seat_numbers *seats,
+                          struct idem *idem, struct reservation *reservation_r,
+                          struct seat_numbers *taken_r) {
     struct batch_request r = request_of(BATCH_HOLD, NULL, token, idem);
     r.performance = f;
     r.seats = *seats;
@@ -105,12 +111,15 @@ enum err reservation_hold(struct db *at, const struct conf *with, const struct t
     return e;
 }
 
-enum err reservation_pay(struct db *at, const struct cred *cred, const struct token *token, struct reservation_id id, struct idem *idem,
-                         struct payment *payment_r) {
+enum err reservation_pay(struct db *at, const struct cred *cred, const struct token *token,
+                         struct reservation_id id, struct idem *idem, struct payment *payment_r) {
     struct batch_request r = request_of(BATCH_PAY, cred, token, idem);
     r.reservation = id;
     enum err e = batch_run_one(at, &conf, &r);
-    *payment_r = (struct payment){.id = r.payment, .reservation = id, .amount_minor = r.held.amount_minor, .balance_minor = r.balance_minor};
+    *payment_r = (struct payment){.id = r.payment,
+                                  .reservation = id,
+                                  .amount_minor = r.held.amount_minor,
+                                  .balance_minor = r.balance_minor};
     return e;
 }
 
@@ -120,7 +129,8 @@ enum err reservation_release(struct db *at, const struct cred *cred, struct rese
     return batch_run_one(at, &conf, &r);
 }
 
-enum err reservation_cancel(struct db *at, const struct conf *with, const struct cred *cred, struct reservation_id id, struct idem *idem,
+enum err reservation_cancel(struct db *at, const struct conf *with, const struct cred *cred,
+                            struct reservation_id id, struct idem *idem,
                             struct reservation *reservation_r) {
     struct batch_request r = request_of(BATCH_CANCEL, cred, NULL, idem);
     r.reservation = id;
@@ -129,8 +139,8 @@ enum err reservation_cancel(struct db *at, const struct conf *with, const struct
     return e;
 }
 
-enum err account_charge(struct db *at, const struct cred *cred, uint64_t amount_minor, struct idem *idem, uint64_t *charge_r,
-                        uint64_t *balance_minor_r) {
+enum err account_charge(struct db *at, const struct cred *cred, uint64_t amount_minor,
+                        struct idem *idem, uint64_t *charge_r, uint64_t *balance_minor_r) {
     struct batch_request r = request_of(BATCH_CHARGE, cred, NULL, idem);
     r.amount_minor = amount_minor;
     enum err e = batch_run_one(at, &conf, &r);
@@ -139,7 +149,8 @@ enum err account_charge(struct db *at, const struct cred *cred, uint64_t amount_
     return e;
 }
 
-enum err account_create(struct db *at, const char *name, struct user_id *id_r, char access_key_r[ACCESS_KEY_SIZE]) {
+enum err account_create(struct db *at, const char *name, struct user_id *id_r,
+                        char access_key_r[ACCESS_KEY_SIZE]) {
     struct cred cred;
     account_new(&cred, access_key_r);
     *id_r = cred.user;
@@ -169,12 +180,17 @@ uint64_t now_ms(void) { return clock_wall_ms(); /* the database is on this host 
 
 struct performance_id performance(struct concert_id c, uint64_t seats, uint64_t price) {
     struct performance_id id = {0};
-    CU_ASSERT_EQUAL_FATAL(performance_add(db, c, now_ms() + 30 * 86400000ull, "hall", price, seats, 0, 0, &id), E_OK);
+    CU_ASSERT_EQUAL_FATAL(
+        performance_add(db, c, now_ms() + 30 * 86400000ull, "hall", price, seats, 0, 0, &id), E_OK);
     return id;
 }
 
 struct token token_of(const struct place *p) {
-    return (struct token){.user = p->user, .concert = p->concert, .number = p->number, .joined_at_ms = p->joined_at_ms, .ahead = p->ahead};
+    return (struct token){.user = p->user,
+                          .concert = p->concert,
+                          .number = p->number,
+                          .joined_at_ms = p->joined_at_ms,
+                          .ahead = p->ahead};
 }
 
 struct place join(struct cred cred, struct concert_id c) {
@@ -184,7 +200,8 @@ struct place join(struct cred cred, struct concert_id c) {
     return p;
 }
 
-enum err hold(struct token token, struct performance_id f, struct seat_numbers seats, struct reservation *r) {
+enum err hold(struct token token, struct performance_id f, struct seat_numbers seats,
+              struct reservation *r) {
     struct seat_numbers taken;
     return reservation_hold(db, &conf, &token, f, &seats, NULL, r, &taken);
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The Debian package in a Debian 12 of its own, booted with systemd: installed, upgraded, removed, purged. Speaks TAP; skipped
 where the machine can't. Run by `make deb-test`.
 

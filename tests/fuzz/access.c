@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Access keys: user and secret in one text. */
 #include "fuzz.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* One text for one value, and back. */
 #include "fuzz.h"
 

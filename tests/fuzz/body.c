@@ -1,5 +1,6 @@
-/* JSON bodies, beside a second reader: what is taken must be JSON by the letter of RFC 8259, say the same when it is
- * written and read again, and give fields within their bounds only. */
+/* SPDX-License-Identifier: 0BSD */
+/* JSON bodies, beside a second reader: what is taken must be JSON by the letter of RFC 8259, say
+ * the same when it is written and read again, and give fields within their bounds only. */
 #include "fuzz.h"
 
 #include "http/body.h"
@@ -95,7 +96,8 @@ static void fields_within_bounds(struct json_object *body) {
     uint64_t v, n[4];
     size_t count;
     const char *text;
-    if (body_u64(body, "amount", 3, 1000000000000u, &resp, &v) == E_OK) MUST(v >= 3 && v <= 1000000000000u);
+    if (body_u64(body, "amount", 3, 1000000000000u, &resp, &v) == E_OK)
+        MUST(v >= 3 && v <= 1000000000000u);
     if (body_text(body, "name", 1, 5, &resp, &text) == E_OK) {
         size_t len = strlen(text);
         MUST(len >= 1 && len <= 20);
@@ -109,7 +111,8 @@ static void fields_within_bounds(struct json_object *body) {
 }
 
 void fuzz_one(const uint8_t *data, size_t size) {
-    static const char *const all[] = {"name", "amount", "seatNumbers", NULL}, *const none[] = {NULL};
+    static const char *const all[] = {"name", "amount", "seatNumbers", NULL}, *const none[] = {
+                                                                                  NULL};
     for (int i = 0; i < 2; i++) {
         const char *const *fields = i ? none : all;
         char *text = fuzz_text(data, size);

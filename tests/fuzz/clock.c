@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Times as operators write them: what is read is what stands there. */
 #include "fuzz.h"
 
@@ -13,7 +14,8 @@ struct when {
 
 static bool written(const char *text, struct when *w_r) {
     *w_r = (struct when){0};
-    return sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &w_r->year, &w_r->month, &w_r->day, &w_r->hour, &w_r->minute, &w_r->second) >= 5;
+    return sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &w_r->year, &w_r->month, &w_r->day, &w_r->hour,
+                  &w_r->minute, &w_r->second) >= 5;
 }
 
 void fuzz_one(const uint8_t *data, size_t size) {
@@ -24,8 +26,8 @@ void fuzz_one(const uint8_t *data, size_t size) {
         clock_rfc3339(at_ms, back);
         MUST(strlen(back) == strlen("2026-11-23T08:44:00.000Z"));
         MUST(clock_parse(back, &again_ms) && again_ms == at_ms);
-        /* Without an offset, and but for the second that is added now and then, no field may have moved on into the
-         * next one. */
+        /* Without an offset, and but for the second that is added now and then, no field may have
+         * moved on into the next one. */
         bool utc = size && (text[strlen(text) - 1] == 'Z' || text[strlen(text) - 1] == 'z');
         MUST(written(back, &b));
         if (utc && written(text, &a) && a.second < 60) MUST(memcmp(&a, &b, sizeof a) == 0);

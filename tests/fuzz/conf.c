@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The settings file: what is taken is within its range and reads the same when written again. */
 #include "fuzz.h"
 
@@ -9,7 +10,8 @@
 #include <unistd.h>
 
 static void within_range(const struct conf *conf) {
-#define U64(name, dflt, least, most, unit, help) MUST(conf->name + 1 > (uint64_t)(least) && conf->name <= (most));
+#define U64(name, dflt, least, most, unit, help)                                                   \
+    MUST(conf->name + 1 > (uint64_t)(least) && conf->name <= (most));
 #define TEXT(name, dflt, help) MUST(memchr(conf->name, 0, CONF_TEXT_MAX));
 #include "base/config.def"
 #undef U64
@@ -18,7 +20,8 @@ static void within_range(const struct conf *conf) {
 
 /* As an operator would write these settings. */
 static void write_out(FILE *out, const struct conf *conf) {
-#define U64(name, dflt, least, most, unit, help) fprintf(out, "%s = %" PRIu64 "\n", #name, conf->name);
+#define U64(name, dflt, least, most, unit, help)                                                   \
+    fprintf(out, "%s = %" PRIu64 "\n", #name, conf->name);
 #define TEXT(name, dflt, help) fprintf(out, "  %s=\t%s \n", #name, conf->name);
 #include "base/config.def"
 #undef U64

@@ -1,6 +1,8 @@
-/* The way in from nginx: bytes of a connection through libfcgi to a request and its answer, as the server's loops do it.
- * The first byte says whether the others are the records themselves (even) or what goes into records (odd): type,
- * length, content, and so on; random bytes alone hardly ever get past a record's head. */
+/* SPDX-License-Identifier: 0BSD */
+/* The way in from nginx: bytes of a connection through libfcgi to a request and its answer, as the
+ * server's loops do it. The first byte says whether the others are the records themselves (even) or
+ * what goes into records (odd): type, length, content, and so on; random bytes alone hardly ever
+ * get past a record's head. */
 #include "fuzz.h"
 
 #include "http/req.h"
@@ -17,7 +19,9 @@
 enum { END_REQUEST = 3, STDOUT = 6, HEAD_BYTES = 8 };
 
 /* With its head and padding. */
-static size_t record_bytes(const uint8_t *head) { return HEAD_BYTES + ((size_t)head[4] << 8 | head[5]) + head[6]; }
+static size_t record_bytes(const uint8_t *head) {
+    return HEAD_BYTES + ((size_t)head[4] << 8 | head[5]) + head[6];
+}
 
 static size_t put_record(uint8_t *wire, uint8_t type, const uint8_t *content, size_t len) {
     const uint8_t head[HEAD_BYTES] = {1, type, 0, 1, (uint8_t)(len >> 8), (uint8_t)len};
@@ -26,8 +30,9 @@ static size_t put_record(uint8_t *wire, uint8_t type, const uint8_t *content, si
     return sizeof head + len;
 }
 
-/* Bytes from 0x80 are lengths of four bytes where one begins. libfcgi adds two of them up as int, and 2 GiB of those end
- * the process (what is left of CVE-2025-23016): that only nginx may write to the socket is what guards it. */
+/* Bytes from 0x80 are lengths of four bytes where one begins. libfcgi adds two of them up as int,
+ * and 2 GiB of those end the process (what is left of CVE-2025-23016): that only nginx may write to
+ * the socket is what guards it. */
 static void keep_lengths_small(uint8_t *wire, size_t len) {
     for (size_t i = 0; i < len; i++)
         if (wire[i] & 0x80) wire[i] &= 0x81;
@@ -57,7 +62,9 @@ static void answered_well(int fd) {
     static uint8_t got[65536];
     size_t len = 0, at = 0, text = 0;
     uint8_t type = 0;
-    for (ssize_t n; len < sizeof got && (n = recv(fd, got + len, sizeof got - len, MSG_DONTWAIT)) > 0;) len += (size_t)n;
+    for (ssize_t n;
+         len < sizeof got && (n = recv(fd, got + len, sizeof got - len, MSG_DONTWAIT)) > 0;)
+        len += (size_t)n;
     for (; at + HEAD_BYTES <= len; at += record_bytes(got + at)) {
         MUST(got[at] == 1);
         type = got[at + 1];
@@ -68,14 +75,15 @@ static void answered_well(int fd) {
 }
 
 static void whole(const struct req *req) {
-    const char *const texts[] = {req->method, req->path, req->query, req->request_id, req->remote_addr, req->content_type,
+    const char *const texts[] = {req->method,        req->path,        req->query,
+                                 req->request_id,    req->remote_addr, req->content_type,
                                  req->authorization, req->queue_token, req->idempotency_key};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) MUST(texts[i]);
     MUST(req->body_len <= BODY_BYTES_MAX && req->body[req->body_len] == 0);
 }
 
-/* Of a record of request 0 that it does not know libfcgi itself loses 48 bytes; nginx sends none. Behind a head of
- * another version one may be anywhere. */
+/* Of a record of request 0 that it does not know libfcgi itself loses 48 bytes; nginx sends none.
+ * Behind a head of another version one may be anywhere. */
 static bool has_unknown(const uint8_t *wire, size_t len) {
     for (size_t at = 0; at + HEAD_BYTES <= len; at += record_bytes(wire + at))
         if (wire[at] != 1 || (wire[at + 2] == 0 && wire[at + 3] == 0)) return true;

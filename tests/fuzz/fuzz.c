@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the fuzz targets share, and libFuzzer's way in. */
 #include "fuzz.h"
 
@@ -56,7 +57,8 @@ int fuzz_file(const uint8_t *data, size_t size, const char **path_r) {
 }
 
 const struct token_keys *fuzz_keys(void) {
-    static struct token_keys keys = {.count = 2, .key = {{.id = "k1", .len = 32}, {.id = "k0", .len = 16}}};
+    static struct token_keys keys = {.count = 2,
+                                     .key = {{.id = "k1", .len = 32}, {.id = "k0", .len = 16}}};
     memset(keys.key[0].secret, 'a', 32);
     memset(keys.key[1].secret, 'b', 16);
     return &keys;

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """Runs the fuzz targets for FUZZ_SECONDS each (2), two at a time, and tells in TAP. Arguments choose targets by name.
 
 Each begins with what the corpus has and what earlier runs here have found. An input that breaks something is kept in

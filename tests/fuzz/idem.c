@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The Idempotency-Key header: quotes or not, it is the same key. */
 #include "fuzz.h"
 

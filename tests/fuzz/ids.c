@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* UUIDs and numbers as they stand in paths and queries. */
 #include "fuzz.h"
 

@@ -1,4 +1,6 @@
-/* The file of signing keys: what is taken can sign and verify, and what is refused is told why in one line. */
+/* SPDX-License-Identifier: 0BSD */
+/* The file of signing keys: what is taken can sign and verify, and what is refused is told why in
+ * one line. */
 #include "fuzz.h"
 
 #include <string.h>

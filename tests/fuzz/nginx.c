@@ -1,4 +1,6 @@
-/* nginx's notes of its own errors: every whole line is counted once, in however many pieces the file grew. */
+/* SPDX-License-Identifier: 0BSD */
+/* nginx's notes of its own errors: every whole line is counted once, in however many pieces the
+ * file grew. */
 #include "fuzz.h"
 
 #include "board/nginx_errors.h"

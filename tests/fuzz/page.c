@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The query parameters of lists. */
 #include "fuzz.h"
 

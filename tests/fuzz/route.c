@@ -1,6 +1,7 @@
-/* A whole request through the gates, with a database that is not there: method, path, query, Content-Type,
- * Authorization, Queue-Token and Idempotency-Key, a line each, and the body. Whatever it was, the answer is one of
- * err.def's, and well formed. */
+/* SPDX-License-Identifier: 0BSD */
+/* A whole request through the gates, with a database that is not there: method, path, query,
+ * Content-Type, Authorization, Queue-Token and Idempotency-Key, a line each, and the body. Whatever
+ * it was, the answer is one of err.def's, and well formed. */
 #include "fuzz.h"
 
 #include "http/route.h"
@@ -25,13 +26,15 @@ static struct call surroundings(void) {
         stats = calloc(1, sizeof *stats); /* of no workers */
         MUST(db && board && stats);
     }
-    return (struct call){.db = db, .conf = &conf, .board = board, .stats = stats, .keys = fuzz_keys()};
+    return (struct call){
+        .db = db, .conf = &conf, .board = board, .stats = stats, .keys = fuzz_keys()};
 }
 
 /* `text` is cut into its lines. */
 static void take_apart(char *text, size_t size, struct req *req_r) {
-    const char **const lines[LINES] = {&req_r->method, &req_r->path, &req_r->query, &req_r->content_type,
-                                       &req_r->authorization, &req_r->queue_token, &req_r->idempotency_key};
+    const char **const lines[LINES] = {
+        &req_r->method,        &req_r->path,        &req_r->query,          &req_r->content_type,
+        &req_r->authorization, &req_r->queue_token, &req_r->idempotency_key};
     char *end = text + size;
     req_r->request_id = req_r->remote_addr = "";
     for (size_t i = 0; i < LINES; i++) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Lists of seat numbers, as the database keeps them. */
 #include "fuzz.h"
 
@@ -12,7 +13,8 @@ void fuzz_one(const uint8_t *data, size_t size) {
     seat_numbers_parse(text, &seats);
     MUST(seats.count <= SEATS_MAX);
     bool all_are_seats = true; /* which are numbered with 32 bits */
-    for (size_t i = 0; i < seats.count; i++) all_are_seats = all_are_seats && seats.number[i] <= UINT32_MAX;
+    for (size_t i = 0; i < seats.count; i++)
+        all_are_seats = all_are_seats && seats.number[i] <= UINT32_MAX;
     if (all_are_seats) {
         seat_numbers_text(&seats, back);
         MUST(strlen(back) < sizeof back);

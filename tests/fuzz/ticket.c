@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The codes of tickets: as token.c, for the other kind of payload. */
 #include "fuzz.h"
 
@@ -26,7 +27,8 @@ void fuzz_one(const uint8_t *data, size_t size) {
     fuzz_take(&data, &size, &at, sizeof at);
     fuzz_take(&data, &size, pair, sizeof pair);
     token_sign_pair(fuzz_keys(), pair, text);
-    MUST(token_verify_pair(fuzz_keys(), text, back) == E_OK && pair[0] == back[0] && pair[1] == back[1]);
+    MUST(token_verify_pair(fuzz_keys(), text, back) == E_OK && pair[0] == back[0] &&
+         pair[1] == back[1]);
     MUST(token_verify(fuzz_keys(), text, &token) == E_QUEUE_TOKEN_INVALID);
     fuzz_take(&data, &size, &c, 1);
     at %= strlen(text);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Queue tokens: what was signed verifies and says the same, and nothing else does. */
 #include "fuzz.h"
 
@@ -5,11 +6,12 @@
 #include <string.h>
 
 static bool same(const struct token *a, const struct token *b) {
-    return user_id_equal(a->user, b->user) && a->concert.v == b->concert.v && a->number == b->number &&
-           a->joined_at_ms == b->joined_at_ms && a->ahead == b->ahead;
+    return user_id_equal(a->user, b->user) && a->concert.v == b->concert.v &&
+           a->number == b->number && a->joined_at_ms == b->joined_at_ms && a->ahead == b->ahead;
 }
 
-/* Of a stranger. One that verifies after all (the corpus has some) is the very text that would be signed. */
+/* Of a stranger. One that verifies after all (the corpus has some) is the very text that would be
+ * signed. */
 static void strangers_text(const char *text) {
     struct token_keys keys = *fuzz_keys();
     struct token token;

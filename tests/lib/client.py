@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """A thin HTTP client that keeps what was really sent and received, and a user of the service on top of it."""
 import http.client
 import itertools

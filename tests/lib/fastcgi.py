@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Requests to the workers' socket without nginx, and as of a client of nginx that has left already."""
 import socket
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """A Debian 12 of one's own, booted with systemd in a container, for tests of what is installed. Needs root.
 
 The system is made once, in a cache folder, with the packages asked for; each run works in an overlay on it, in a

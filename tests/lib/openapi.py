@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Holds every answer seen against the OpenAPI file: operation, status, code, headers, and the body, exactly."""
 import posixpath
 import re

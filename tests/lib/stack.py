@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """A whole service of one's own: starts `tests/stack run` in a private folder on free ports, ends it again.
 
 Nothing outlives the test: not on failure, not on a signal. Several can run side by side.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Many at once: real processes, each with threads, all let go at the same moment."""
 import ctypes
 import multiprocessing

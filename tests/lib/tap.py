@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Tests that speak TAP: register functions with @test, then run() them in that order.
 
 A test passes by returning, fails by raising, and is left out by raising Skip. Its name is what it guards:

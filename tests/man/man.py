@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The manual pages say what the programs do: each command, option and setting, and none that is not there. Speaks TAP."""
 import os
 import re

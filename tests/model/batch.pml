@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The way of a batch: who is told what, when the database may refuse, fail, or not answer?
  *
  * Writers gather requests that wait into a batch, run it as one transaction, and answer. A transaction claims the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The order in which transactions lock rows: is it free of deadlocks?
  *
  * Every batch of requests is one transaction; it locks the rows that it touches and keeps all of them until it commits.

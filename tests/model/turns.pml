@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Writers of one host take turns in a domain (a concert's queue, a performance): at most SHARE of them may be in the
  * database for one domain, so that a domain whose row is stuck never has them all.
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """Many buyers at the same instant, from several processes, against two hosts with one database. Speaks TAP.
 
 A third host, `hasty`, holds seats for half a second only. What clients were told is compared with each

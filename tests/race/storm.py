@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """A storm of joins on one concert from two hosts with one database, while workers and tickers of both are killed
 with -9: with people who leave, people who never show up, and people who do. Then what was answered is compared
 with the rows, and the audit replays them. Speaks TAP.

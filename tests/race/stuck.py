@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """One stuck transaction stops nobody: a writer is frozen in the middle of a transaction, and a
 concert's row is kept locked while all who want it keep coming. Meanwhile the clients of another
 concert, health and reads are timed. Speaks TAP. To measure another build, set top_srcdir and

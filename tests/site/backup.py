@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """Backup of a live sale, restored elsewhere: the audit passes there, row by row it is the same. Speaks TAP."""
 import gzip
 import os

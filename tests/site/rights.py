@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The rights of the database's users: what sql/grants.sql gives is enough, and none of it too much. Speaks TAP.
 
 Every other test that starts a service runs it with these rights too.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The nginx site: as it is installed, with a certificate of its own, and its limits under a flood. Speaks TAP."""
 import collections
 import multiprocessing

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """An upgrade with a migration while clients buy: no request fails. Speaks TAP.
 
 The next release is the same program, built to need the migration that is made here. Its socket is kept open by what plays

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """boxoffice-fcgi as a service manager sees it, without one: what it refuses to start with, what it tells, what it does
 with what is stuck; and a database over TCP with TLS. Speaks TAP; arguments choose tests by name."""
 import contextlib

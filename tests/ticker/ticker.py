@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The ticker: what it costs beside many concerts, and that nothing which is slow, locked or missing keeps others
 waiting. Speaks TAP; arguments choose tests by name."""
 import glob

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """Torture: buyers who check every answer, while readers, writers, ticker, master, nginx and MariaDB are killed with -9 at random
 moments, on durable settings. Then every acknowledged answer is compared with what is stored, and the audit replays
 it all. Speaks TAP.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Tests of the board: shared memory, many processes, no database. Those of queues as one process
  * sees them are in board_queues.c, and so on; what they share is here. */
 #include "board.h"

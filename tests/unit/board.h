@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the files of the board's tests share. */
 #ifndef BOXOFFICE_TESTS_UNIT_BOARD_H
 #define BOXOFFICE_TESTS_UNIT_BOARD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's passes. */
 #include "board.h"
 

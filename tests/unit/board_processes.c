@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board between processes: readers while it is written, writers that are killed. */
 #include "board.h"
 
 #include "base/clock.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 

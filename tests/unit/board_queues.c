@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The board's queues, as one process sees them. */
 #include "board.h"
 
@@ -475,7 +476,7 @@ static void a_reset_forgets_all(void) {
         board_reset(board);
     }
     CU_ASSERT(resident_kb(board) < 1024); /* and the system has its memory back */
-    CU_ASSERT(GET(board->again) == 1); /* once round the arena, at least */
+    CU_ASSERT(GET(board->again) == 1);    /* once round the arena, at least */
     board_destroy(board);
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the board tells of what is sold. */
 #include "board.h"
 

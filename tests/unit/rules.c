@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* The rules of a sale (sale/): the contract's sentences as examples, and random sequences against a
  * small model.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* A small model of a sale, written from what clients are promised and not from the rules: plain
  * arrays, and nothing is counted or remembered that can be looked at. */
 #include "rules_world.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Random sequences of what can happen in a sale, each made three times: by the model; by the rules
  * in batches; by the rules one by one. All three must tell everyone the same and leave the same
  * behind, and what is promised of queues, seats and money must be so after each batch. */

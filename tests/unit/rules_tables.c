@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Tables that stand in for the database: each kind of batch loads the rows that it loads there and
  * no others, rules decide, and of what they leave behind only that is stored which they marked, in
  * the columns that are written there. Keys and conditions that are the last arbiter there are

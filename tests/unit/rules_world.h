@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* What the property tests of the rules share: requests, answers, a small model of a sale, and
  * tables that stand in for the database. One concert with two performances of a few seats; a third
  * performance is another concert's. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 /* Tests that need no database. */
 #include "../tap.h"
 
@@ -13,8 +14,8 @@
 #include "batch/reservation.h"
 #include "board/board.h"
 #include "board/nginx_errors.h"
-#include "board/stats.h"
 #include "board/seat_file.h"
+#include "board/stats.h"
 #include "http/body.h"
 #include "http/resp.h"
 
@@ -30,7 +31,9 @@ static void times_round_trip(void) {
     static const struct {
         const char *text;
         uint64_t ms;
-    } rows[] = {{"1970-01-01T00:00:00.000Z", 0}, {"2026-11-23T08:44:00.000Z", 1795423440000}, {"2028-02-29T23:59:59.999Z", 1835481599999}};
+    } rows[] = {{"1970-01-01T00:00:00.000Z", 0},
+                {"2026-11-23T08:44:00.000Z", 1795423440000},
+                {"2028-02-29T23:59:59.999Z", 1835481599999}};
     for (size_t i = 0; i < 3; i++) {
         char text[RFC3339_SIZE];
         uint64_t ms = 1;
@@ -41,7 +44,13 @@ static void times_round_trip(void) {
     uint64_t ms;
     CU_ASSERT(clock_parse("2027-01-01T20:00:00+09:00", &ms) && ms == 1798801200000);
     CU_ASSERT(clock_parse("2027-01-01T11:00Z", &ms) && ms == 1798801200000);
-    static const char *const bad[] = {"", "2027", "2027-01-01", "2027-01-01T11:00:00", "2027-13-01T11:00:00Z", "2027-01-01T11:00:00Zx", "1960-01-01T00:00:00Z"};
+    static const char *const bad[] = {"",
+                                      "2027",
+                                      "2027-01-01",
+                                      "2027-01-01T11:00:00",
+                                      "2027-13-01T11:00:00Z",
+                                      "2027-01-01T11:00:00Zx",
+                                      "1960-01-01T00:00:00Z"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(clock_parse(bad[i], &ms));
 }
 
@@ -102,8 +111,10 @@ static void uuids(void) {
 static void numbers_are_strict(void) {
     CU_ASSERT_EQUAL(ids_parse_u64("12", 2), 12);
     CU_ASSERT_EQUAL(ids_parse_u64("999999999999999999", 18), 999999999999999999u);
-    static const char *const bad[] = {"", "0", "-1", "+1", "1e3", "01", " 1", "1 ", "0x1", "99999999999999999999", "1.0"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_EQUAL(ids_parse_u64(bad[i], strlen(bad[i])), 0);
+    static const char *const bad[] = {
+        "", "0", "-1", "+1", "1e3", "01", " 1", "1 ", "0x1", "99999999999999999999", "1.0"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_EQUAL(ids_parse_u64(bad[i], strlen(bad[i])), 0);
 }
 
 static void base64url_is_canonical(void) {
@@ -141,11 +152,17 @@ static void tokens_are_signed(void) {
     bool ok;
     struct token_keys keys = keys_of("# keys\nk1 " HEX_A "\n", &ok);
     CU_ASSERT_FATAL(ok);
-    struct token t = {.user = user_id_new(), .concert = {7}, .number = 123456789, .joined_at_ms = 1795423440000, .ahead = 5}, back;
+    struct token t = {.user = user_id_new(),
+                      .concert = {7},
+                      .number = 123456789,
+                      .joined_at_ms = 1795423440000,
+                      .ahead = 5},
+                 back;
     char text[TOKEN_TEXT_MAX], bad[TOKEN_TEXT_MAX];
     token_sign(&keys, &t, text);
     CU_ASSERT_EQUAL(token_verify(&keys, text, &back), E_OK);
-    CU_ASSERT(user_id_equal(t.user, back.user) && back.concert.v == 7 && back.number == t.number && back.joined_at_ms == t.joined_at_ms && back.ahead == 5);
+    CU_ASSERT(user_id_equal(t.user, back.user) && back.concert.v == 7 && back.number == t.number &&
+              back.joined_at_ms == t.joined_at_ms && back.ahead == 5);
     /* Every single character that is changed is noticed. */
     for (size_t i = 0; text[i]; i++) {
         strcpy(bad, text);
@@ -252,7 +269,8 @@ static void rights_on_files_are_judged(void) {
     CU_ASSERT_FATAL(st.st_uid != 0 || chown(dir, 12, 13) + chown(file, 12, 13) == 0);
     CU_ASSERT_FATAL(stat(file, &st) == 0);
     struct procinfo owner = {.pid = 1, .uid = st.st_uid, .gid = {st.st_gid}, .gids = 1};
-    struct procinfo member = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
+    struct procinfo member = {
+        .pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1, st.st_gid}, .gids = 2};
     struct procinfo other = {.pid = 1, .uid = st.st_uid + 1, .gid = {st.st_gid + 1}, .gids = 1};
     struct procinfo root = {.pid = 1};
     static const struct {
@@ -260,12 +278,14 @@ static void rights_on_files_are_judged(void) {
         int wants;
         bool owner, member, other;
     } rows[] = {
-        {0755, 0640, R_OK, true, true, false},         {0755, 0640, W_OK, true, false, false}, {0755, 0604, R_OK, true, false, true},
-        {0755, 0660, R_OK | W_OK, true, true, false},  {0700, 0666, R_OK, true, false, false}, {0710, 0666, R_OK, true, true, false},
-        {0711, 0666, R_OK | W_OK, true, true, true},   {0755, 0066, R_OK, false, true, true},
+        {0755, 0640, R_OK, true, true, false},       {0755, 0640, W_OK, true, false, false},
+        {0755, 0604, R_OK, true, false, true},       {0755, 0660, R_OK | W_OK, true, true, false},
+        {0700, 0666, R_OK, true, false, false},      {0710, 0666, R_OK, true, true, false},
+        {0711, 0666, R_OK | W_OK, true, true, true}, {0755, 0066, R_OK, false, true, true},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        CU_ASSERT_FATAL(chmod(dir, 0700) == 0 && chmod(file, rows[i].file) == 0 && chmod(dir, rows[i].dir) == 0);
+        CU_ASSERT_FATAL(chmod(dir, 0700) == 0 && chmod(file, rows[i].file) == 0 &&
+                        chmod(dir, rows[i].dir) == 0);
         CU_ASSERT_EQUAL(procinfo_may(&owner, file, rows[i].wants), rows[i].owner);
         CU_ASSERT_EQUAL(procinfo_may(&member, file, rows[i].wants), rows[i].member);
         CU_ASSERT_EQUAL(procinfo_may(&other, file, rows[i].wants), rows[i].other);
@@ -290,8 +310,11 @@ static void settings_are_checked(void) {
     snprintf(longest, sizeof longest, "# %01100d\ntick_ms = 100\n", 1);
     CU_ASSERT_FALSE(conf_of(longest, &conf, why, sizeof why));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, ":1: a line has at most 1022 characters"));
-    static const char *const bad[] = {"tick_ms\n", "tick_ms = \n", "tick_ms = 1e2\n", "tick_ms = -100\n", "tick_ms = 100 ms\n", "workers = 99999999999999999999\n"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) CU_ASSERT_FALSE(conf_of(bad[i], &conf, why, sizeof why));
+    static const char *const bad[] = {"tick_ms\n",          "tick_ms = \n",
+                                      "tick_ms = 1e2\n",    "tick_ms = -100\n",
+                                      "tick_ms = 100 ms\n", "workers = 99999999999999999999\n"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        CU_ASSERT_FALSE(conf_of(bad[i], &conf, why, sizeof why));
 }
 
 static void the_example_settings_are_the_defaults(void) {
@@ -326,21 +349,38 @@ static void bodies_are_strict(void) {
     CU_ASSERT_EQUAL(parse("", none), E_OK);
     CU_ASSERT_EQUAL(parse("{}", none), E_OK);
     CU_ASSERT_EQUAL(parse("", amount), E_MALFORMED_JSON);
-    static const char *const malformed[] = {"{", "{\"amount\":1", "{\"amount\":1}}", "{\"amount\":1} x", "{'amount':1}", "{\"amount\":NaN}", "{\"amount\":01}",
-                                            "{\"amount\":1,}", "{\"amount\":1,\"amount\":2}", "nonsense", "{\"amount\":\"\xff\"}", "{\"amount\":\"\xc0\xaf\"}", "{\"amount\":\"\xed\xa0\x80\"}", "{\"amount\":\"\xf4\x90\x80\x80\"}", "{\"amount\":\"\xe2\x82\"}",
+    static const char *const malformed[] = {"{",
+                                            "{\"amount\":1",
+                                            "{\"amount\":1}}",
+                                            "{\"amount\":1} x",
+                                            "{'amount':1}",
+                                            "{\"amount\":NaN}",
+                                            "{\"amount\":01}",
+                                            "{\"amount\":1,}",
+                                            "{\"amount\":1,\"amount\":2}",
+                                            "nonsense",
+                                            "{\"amount\":\"\xff\"}",
+                                            "{\"amount\":\"\xc0\xaf\"}",
+                                            "{\"amount\":\"\xed\xa0\x80\"}",
+                                            "{\"amount\":\"\xf4\x90\x80\x80\"}",
+                                            "{\"amount\":\"\xe2\x82\"}",
                                             "[[[[[[[[[[[[1]]]]]]]]]]]]"};
     for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) {
         enum err e = parse(malformed[i], amount);
         if (e != E_MALFORMED_JSON) printf("# %s: %s\n", malformed[i], err_name(e));
         CU_ASSERT_EQUAL(e, E_MALFORMED_JSON);
     }
-    static const char *const invalid[] = {"[]", "1", "null", "\"x\"", "{\"other\":1}", "{\"amount\":1,\"other\":2}"};
-    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++) CU_ASSERT_EQUAL(parse(invalid[i], amount), E_VALIDATION_FAILED);
+    static const char *const invalid[] = {
+        "[]", "1", "null", "\"x\"", "{\"other\":1}", "{\"amount\":1,\"other\":2}"};
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++)
+        CU_ASSERT_EQUAL(parse(invalid[i], amount), E_VALIDATION_FAILED);
 }
 
 static void body_fields_have_bounds(void) {
     struct resp resp = {0};
-    struct json_object *b = json_tokener_parse("{\"n\":5,\"big\":99999999999999999999,\"f\":5.0,\"s\":\"가나다\",\"c\":\"a\\u0007\",\"l\":[7,3,1],\"d\":[1,1],\"e\":[],\"z\":[0]}");
+    struct json_object *b =
+        json_tokener_parse("{\"n\":5,\"big\":99999999999999999999,\"f\":5.0,\"s\":\"가나다\",\"c\":"
+                           "\"a\\u0007\",\"l\":[7,3,1],\"d\":[1,1],\"e\":[],\"z\":[0]}");
     uint64_t v, list[4];
     size_t n;
     const char *s;
@@ -352,7 +392,8 @@ static void body_fields_have_bounds(void) {
     CU_ASSERT_EQUAL(body_text(b, "s", 1, 3, &resp, &s), E_OK);
     CU_ASSERT_EQUAL(body_text(b, "s", 1, 2, &resp, &s), E_VALIDATION_FAILED);
     CU_ASSERT_EQUAL(body_text(b, "c", 1, 9, &resp, &s), E_VALIDATION_FAILED);
-    CU_ASSERT(body_numbers(b, "l", 4, &resp, list, &n) == E_OK && n == 3 && list[0] == 1 && list[2] == 7);
+    CU_ASSERT(body_numbers(b, "l", 4, &resp, list, &n) == E_OK && n == 3 && list[0] == 1 &&
+              list[2] == 7);
     CU_ASSERT_EQUAL(body_numbers(b, "l", 2, &resp, list, &n), E_VALIDATION_FAILED);
     CU_ASSERT_EQUAL(body_numbers(b, "d", 4, &resp, list, &n), E_VALIDATION_FAILED);
     CU_ASSERT_EQUAL(body_numbers(b, "e", 4, &resp, list, &n), E_VALIDATION_FAILED);
@@ -489,7 +530,8 @@ static void blank_texts_are_none(void) {
 
 static void idempotency_keys(void) {
     struct idem a = {0}, b = {0};
-    CU_ASSERT(idem_key_parse("\"abc\"", &a) && idem_key_parse("abc", &b) && strcmp(a.key, b.key) == 0);
+    CU_ASSERT(idem_key_parse("\"abc\"", &a) && idem_key_parse("abc", &b) &&
+              strcmp(a.key, b.key) == 0);
     char longest[80];
     memset(longest, 'k', 64);
     longest[64] = 0;
@@ -522,7 +564,8 @@ static void poll_advice_grows_and_is_bounded(void) {
     CU_ASSERT_EQUAL(queue_eta_s(9, 0), 0);
     uint64_t seen[100] = {0}, kinds = 0;
     for (uint64_t r = 0; r < 1000; r++) {
-        uint64_t near = queue_poll_after_s(true, 5, 3, r), far = queue_poll_after_s(true, 100000, 1000000, r);
+        uint64_t near = queue_poll_after_s(true, 5, 3, r),
+                 far = queue_poll_after_s(true, 100000, 1000000, r);
         CU_ASSERT(near >= 1 && near <= 5 && far >= 60 && far <= 91);
         if (!seen[far]) kinds++;
         seen[far] = 1;
@@ -532,7 +575,8 @@ static void poll_advice_grows_and_is_bounded(void) {
 
 /* Some answers are put together by json-c and some without it: no reader is to see a difference. */
 static void texts_are_json_as_json_c_writes_it(void) {
-    static const char *const more[] = {"", "콘서트", "\"", "\\", "a/b", "\x7f", "a\nb\tc\"d\\", "𝄞 end"};
+    static const char *const more[] = {"",    "콘서트", "\"",           "\\",
+                                       "a/b", "\x7f",   "a\nb\tc\"d\\", "𝄞 end"};
     char one[3] = "";
     for (int c = 1; c < 0x80 + 8; c++) {
         one[0] = (char)c;
@@ -541,7 +585,9 @@ static void texts_are_json_as_json_c_writes_it(void) {
         struct strbuf t = {0};
         struct json_object *o = json_object_new_string(text);
         strbuf_json(&t, text);
-        CU_ASSERT_STRING_EQUAL(t.bytes, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+        CU_ASSERT_STRING_EQUAL(t.bytes,
+                               json_object_to_json_string_ext(
+                                   o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
         json_object_put(o);
         strbuf_free(&t);
     }
@@ -550,7 +596,8 @@ static void texts_are_json_as_json_c_writes_it(void) {
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) strbuf_u64(&t, numbers[i]);
     strbuf_json_time(&t, 0);
     strbuf_json_time(&t, 1);
-    CU_ASSERT_STRING_EQUAL(t.bytes, "0910123456789018446744073709551615null\"1970-01-01T00:00:00.001Z\"");
+    CU_ASSERT_STRING_EQUAL(t.bytes,
+                           "0910123456789018446744073709551615null\"1970-01-01T00:00:00.001Z\"");
     strbuf_free(&t);
 }
 
@@ -558,9 +605,11 @@ static void a_seat_list_is_json(void) {
     struct board_performance p = {.performance = 7, .total_seats = 3, .price_minor = 50};
     struct strbuf t = {0};
     seat_list_text(&t, &p, (const uint8_t[]){BOARD_SEAT_FREE, BOARD_SEAT_HELD, BOARD_SEAT_SOLD}, 1);
-    CU_ASSERT_STRING_EQUAL(t.bytes, "{\"performanceId\":7,\"totalSeats\":3,\"availableSeats\":1,\"seats\":["
-                                    "{\"seatNumber\":1,\"price\":50,\"status\":\"AVAILABLE\"},{\"seatNumber\":2,\"price\":50,\"status\":\"HELD\"},"
-                                    "{\"seatNumber\":3,\"price\":50,\"status\":\"SOLD\"}]}");
+    CU_ASSERT_STRING_EQUAL(t.bytes,
+                           "{\"performanceId\":7,\"totalSeats\":3,\"availableSeats\":1,\"seats\":["
+                           "{\"seatNumber\":1,\"price\":50,\"status\":\"AVAILABLE\"},{"
+                           "\"seatNumber\":2,\"price\":50,\"status\":\"HELD\"},"
+                           "{\"seatNumber\":3,\"price\":50,\"status\":\"SOLD\"}]}");
     strbuf_free(&t);
 }
 
@@ -569,16 +618,23 @@ static void what_a_client_has_is_not_sent_again(void) {
     static const struct {
         const char *sent;
         int status;
-    } rows[] = {{"", 200}, {"\"00000000000000ff\"", 304}, {"W/\"00000000000000ff\"", 304}, {"\"1\", \"00000000000000ff\"", 304}, {"*", 304},
-                {"\"00000000000000fe\"", 200}, {"00000000000000ff", 200}};
+    } rows[] = {{"", 200},
+                {"\"00000000000000ff\"", 304},
+                {"W/\"00000000000000ff\"", 304},
+                {"\"1\", \"00000000000000ff\"", 304},
+                {"*", 304},
+                {"\"00000000000000fe\"", 200},
+                {"00000000000000ff", 200}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char head[512];
         resp_reset(&resp);
         resp_bytes(&resp, 200, "application/json", "{}", 2);
         resp_etag(&resp, 255, true, rows[i].sent);
-        CU_ASSERT(resp.status == rows[i].status && resp.body_len == (rows[i].status == 200 ? 2u : 0u));
+        CU_ASSERT(resp.status == rows[i].status &&
+                  resp.body_len == (rows[i].status == 200 ? 2u : 0u));
         resp_head(&resp, head, sizeof head);
-        CU_ASSERT(strstr(head, "ETag: \"00000000000000ff\"\r\n") && strstr(head, "Cache-Control: private, no-cache\r\n"));
+        CU_ASSERT(strstr(head, "ETag: \"00000000000000ff\"\r\n") &&
+                  strstr(head, "Cache-Control: private, no-cache\r\n"));
         CU_ASSERT_EQUAL(strstr(head, "Content-Length") != NULL, rows[i].status == 200);
     }
     resp_free(&resp);
@@ -646,7 +702,8 @@ int main(void) {
         {"texts of white space alone are none", blank_texts_are_none},
         {"idempotency keys have a form, requests a hash", idempotency_keys},
         {"seat lists round trip", seat_lists_round_trip},
-        {"poll advice grows with the wait, is bounded and jittered", poll_advice_grows_and_is_bounded},
+        {"poll advice grows with the wait, is bounded and jittered",
+         poll_advice_grows_and_is_bounded},
         {"texts are JSON as json-c writes it", texts_are_json_as_json_c_writes_it},
         {"a seat list is JSON", a_seat_list_is_json},
         {"what a client has is not sent again", what_a_client_has_is_not_sent_again},

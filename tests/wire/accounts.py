@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Users, balances, charges, history, and idempotency keys on them."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What the tests share: three services, the description, and short ways to make concerts and users.
 
 `main` has long times and demo concerts; `short` has passes, claims and holds of a second or two, lets

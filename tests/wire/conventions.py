@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What holds on every route: addresses, methods, credentials, headers, order of checks, pages."""
 import os
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Requests that nobody should send, and what must not come of them."""
 import socket
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What can only be said at the end."""
 import glob
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What is logged, where to, and what never is."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What is read comes from memory: no database work, never older than a tick and 100 ms, one's own doing at once."""
 import contextlib
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Numbers: what Prometheus reads, and what nginx refused by itself."""
 import glob
 import os

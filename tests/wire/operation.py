@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What operators look at, what they type, and the sale that the README shows."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Without the database, without workers, and with too much to do."""
 import contextlib
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Paying, asking again after a lost answer, cancelling."""
 import json
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Places in a queue: numbers, the cap, the order, leaving, pausing, sales windows, the static file."""
 import threading
 import time

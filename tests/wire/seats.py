@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """Performances, seats, holds and giving them back."""
 from client import API, expect
 from common import anybody, concert, held, joined, paid, performance, sale, seconds_until, soon, status_of, user

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: 0BSD
 """What ends by itself: claims, passes, holds. And what only a great fortune shows."""
 import threading
 import time

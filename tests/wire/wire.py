@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: 0BSD
 """The service as clients and operators see it, through nginx. Speaks TAP; arguments choose tests by name.
 
 Each module holds the tests of one subject; they run in this order against three private services (see

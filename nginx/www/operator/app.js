@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The operator's page: asks /status again and again and draws what it says. It changes nothing, and keeps nothing but
 // what it saw since it was opened.
 import { h, say } from '/assets/dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // A chart of up to three lines over time. Lines differ in their dashes and each has its name and latest value beside
 // it, so that nothing is told by colour alone; what the picture shows is said in words too.
 import { h, say } from '/assets/dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The list of concerts, and the one that is looked at. A list may have a thousand: the busiest are shown, the others
 // are found by what is typed.
 import { h, say } from '/assets/dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The operator's page in English. A test holds it against ko.js beside it.
 
 const are = (n, one, more) => `${n.toLocaleString('en')} ${n === 1 ? one : more}`;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Is all well, and if not, what is wrong: from one answer of /status and what came before it. Each finding has a text
 // of its name and one of what to do; `bad` before `warn` before `note`.
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What was seen of one thing, a point a poll, for an hour. Counts are kept as they came and become rates only when they
 // are drawn: so thinned out they still tell exactly how much happened between two points.
 

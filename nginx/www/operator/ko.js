@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The operator's page in Korean. A test holds it against en.js beside it.
 
 const count = (n) => n.toLocaleString('ko');

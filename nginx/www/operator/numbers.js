@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What of an answer of /status is kept and drawn. Names are those of the lines' texts.
 
 const sum = (counts, wanted) => Object.entries(counts ?? {}).reduce((n, [code, count]) => (wanted(code) ? n + count : n), 0);

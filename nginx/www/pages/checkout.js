@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // A hold: what remains of it, what it costs, and paying it. Then what became of it.
 import { call, get, Problem } from '../api.js';
 import { h } from '../dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // One concert, by where one is with it: joining, waiting, or let in.
 import { call, get, Problem } from '../api.js';
 import { h } from '../dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // All concerts, and what one has begun.
 import { get } from '../api.js';
 import * as clock from '../clock.js';

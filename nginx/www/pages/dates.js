@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Let in: which date.
 import { get } from '../api.js';
 import { h } from '../dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What is one's own: reservations, the balance and its history, and the key to all of it.
 import { call, get, Problem } from '../api.js';
 import { h } from '../dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The balance, and adding to it.
 import { get } from '../api.js';
 import { h } from '../dom.js';

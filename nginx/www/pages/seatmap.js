@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The seats of a performance, as a grid to be walked with the arrow keys. A large hall is drawn small as a whole, in
 // blocks, and one block of it large. Only what changed is touched, so that focus stays where it is.
 import { h, say } from '../dom.js';

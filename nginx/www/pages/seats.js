@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // Choosing seats and holding them.
 import { call, get, Problem } from '../api.js';
 import * as clock from '../clock.js';

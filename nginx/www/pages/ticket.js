@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // What was bought: the ticket with its code, to show, print or save.
 import { call, get, Problem } from '../api.js';
 import { h } from '../dom.js';

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: 0BSD */
 // The waiting room. It waits on the static file of the queue, which costs the service nothing, and asks the service
 // itself only when the file says that its turn has come, and now and then, as told, to keep `ahead` exact.
 import { call, get, Problem } from '../api.js';

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- 002: the writes, one procedure each, so that a write costs one round trip. (Holding, paying and storing the answer
 -- of a key are in 003, which replaced the first forms of them.)
 --

@@ -1,3 +1,4 @@
+-- SPDX-License-Identifier: 0BSD
 -- 003: a hold in fewer statements; a payment whose hold runs out under it is told so; a stored answer stays.
 --
 -- Holding: the user's place is locked first, and so lets one hold of a user run at a time: a performance is of one concert,
