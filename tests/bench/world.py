@@ -70,6 +70,7 @@ class World:
             )
             == "1"
         )
+        self.joined_ms = int(time.time() * 1000)  # of every place, as its token says
         self.starts_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 30 * 86400))
 
     def sql(self, text):
@@ -113,7 +114,7 @@ class World:
 
     def token(self, i, concert, user=None):
         """Of the place with number i: user i's."""
-        payload = struct.pack(">B16sQQQQ", 1, user or user_id(i), concert, i, 1, 0xFFFFFFFF)
+        payload = struct.pack(">B16sQQQQ", 1, user or user_id(i), concert, i, self.joined_ms, 0xFFFFFFFF)
         signed = f"{self.key_id}.{b64(payload)}"
         return f"{signed}.{b64(hmac.new(self.secret, signed.encode(), hashlib.sha256).digest())}"
 
@@ -168,7 +169,9 @@ class World:
         user = "UNHEX(MD5(seq))" if active else "UNHEX(LPAD(HEX(seq), 32, '0'))"
         before = int(self.scalar(f"SELECT event_seq FROM queue WHERE concert_id = {concert}"))
         state, since, until = (
-            ("ACTIVE", NOW, f"{NOW} + {TTL_MS}") if active else ("WAITING", "NULL", "NULL")
+            ("ACTIVE", self.joined_ms, self.joined_ms + TTL_MS)
+            if active
+            else ("WAITING", "NULL", "NULL")
         )
         counters = (
             f"admitted_through = {count}, active = {count}, admitted_total = {count}"
@@ -179,7 +182,7 @@ class World:
             f"""INSERT INTO place (concert_id, number, user_id, state, live, join_seq,
                                    joined_active, joined_at_ms, admitted_at_ms, claimed_at_ms,
                                    expires_at_ms)
-                SELECT {concert}, seq, {user}, '{state}', 1, {before} + seq, {int(active)}, {NOW},
+                SELECT {concert}, seq, {user}, '{state}', 1, {before} + seq, {int(active)}, {self.joined_ms},
                        {since}, {since}, {until} FROM seq_1_to_{count}""",
             f"UPDATE queue SET tail = {count}, {counters}, event_seq = {before} + {count} WHERE "
             f"concert_id = {concert}",
