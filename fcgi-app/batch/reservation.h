@@ -57,7 +57,7 @@ void seat_numbers_parse(const char *text, struct seat_numbers *seats_r);
 void reservation_from_row(const struct db_row *row, size_t column,
                           struct reservation *reservation_r);
 
-/* Tidies up after holds that ran out, at most tick_batch of them. Inside db_transaction or db_once.
+/* Tidies up after holds that ran out, at most tick_batch of them.
  */
 enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) MUST_USE;
 

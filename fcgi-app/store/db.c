@@ -45,8 +45,6 @@ static const struct {
 #undef STMT
 };
 
-#define TRIES_MAX 5
-#define BUDGET_MS 4000
 #define COLUMNS_MAX 20
 #define COLUMN_BYTES 768
 #define COLUMN_NAME_MAX 63
@@ -79,7 +77,6 @@ struct db {
     MYSQL *mysql; /* NULL: not connected */
     MYSQL_STMT *prepared[STMT_COUNT];
     enum db_outcome outcome;
-    bool keyed;
     unsigned idle_s; /* 0: no limit */
     bool begun;      /* a statement of the request has been run */
     int client_fd;
@@ -426,8 +423,6 @@ static void forget_long_columns(struct db_row *row) {
 static enum err code_of(const struct db_row *row) {
     size_t len;
     const char *code = db_row_text(row, 0, &len);
-    if (strcmp(code, "REPLAY") == 0) return E_REPLAYED;
-    if (strcmp(code, "JOINED") == 0 || strcmp(code, "ALREADY_IN") == 0) return E_OK;
     return err_by_name(code, len);
 }
 
@@ -519,7 +514,7 @@ static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct 
         }
     }
     bool call = strncmp(stmts[id].sql, "CALL", 4) == 0;
-    bool commits = stmts[id].kind == WRITE && !db->keyed;
+    bool commits = stmts[id].kind == WRITE;
     enum err code = E_OK;
     unsigned number = fault_before(db, id);
     if (!number && ((nargs && mysql_stmt_bind_param(s, bind)) || mysql_stmt_execute(s)))
@@ -582,32 +577,12 @@ void db_back_off(unsigned tried) {
     clock_sleep_ms(1 + r % (2u << tried));
 }
 
-enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) {
-    uint64_t began_ms = clock_mono_ms();
-    enum err e;
-    db->keyed = keyed;
-    for (unsigned tried = 1;; tried++) {
-        db->outcome = DB_DONE;
-        e = work(ctx);
-        if (db->outcome == DB_DONE) break;
-        if (db->outcome == DB_AGAIN) db_rollback(db);
-        if (db->outcome == DB_MAY_BE_KEPT) break;
-        if (tried == TRIES_MAX || clock_mono_ms() - began_ms > BUDGET_MS) break;
-        db_count_retry(db);
-        if (db->outcome == DB_AGAIN) db_back_off(tried);
-    }
-    db->keyed = false;
-    return e;
-}
-
 enum err db_once(struct db *db, db_work_fn *work, void *ctx) {
     db->outcome = DB_DONE;
     enum err e = work(ctx);
     if (db->outcome == DB_AGAIN) db_rollback(db);
     return e;
 }
-
-bool db_outcome_unknown(const struct db *db) { return db->outcome == DB_MAY_BE_KEPT; }
 
 bool db_script_value(struct db *db, const char *sql, char *value_r, size_t value_size, char *why_r,
                      size_t why_size) {

@@ -94,9 +94,8 @@ void db_begin(struct db *db, int client_fd);
 void db_limit_idle(struct db *db, unsigned seconds);
 
 /* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result:
- * E_OK for OK, JOINED and ALREADY_IN, otherwise that error, with which `each` has seen the row too.
- * Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL. Inside db_transaction only, unless the
- * statement is a READ. `affected_r` may be NULL. */
+ * E_OK for OK, otherwise that error, with which `each` has seen the row too.
+ * Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL. `affected_r` may be NULL. */
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args,
                 db_row_fn *each, void *ctx, uint64_t *affected_r) MUST_USE;
 #define DB_ARGS(...)                                                                               \
@@ -104,22 +103,13 @@ enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *
         __VA_ARGS__                                                                                \
     }
 
-/* The one door for what writes. Runs `work`, and runs it again, from its beginning, while the
- * server says that the whole transaction may be tried again (deadlock, lock wait) or that the
- * connection was lost and nothing of it was kept; a few times, with jitter, within a budget, then
- * BUSY or DATABASE_UNAVAILABLE. `keyed`: the work claims an idempotency key, so an unknown outcome
- * may be run again, too: the key tells. Otherwise a WRITE whose COMMIT may have been on its way
- * ends with DATABASE_UNAVAILABLE, and db_outcome_unknown() says so. `work` emits nothing and sets
- * its outputs anew each time. Whatever `work` returns but E_OK and refusals of the rules is
- * followed by ROLLBACK. */
+/* Runs `work`, a transaction of one statement or more, once: for what comes again by itself. What
+ * the server undid is rolled back. Groups of requests go through batch/batch.h, which runs them
+ * again. */
 typedef enum err db_work_fn(void *ctx);
-enum err db_transaction(struct db *db, bool keyed, db_work_fn *work, void *ctx) MUST_USE;
-bool db_outcome_unknown(const struct db *db);
-/* The same, once: for work that comes again by itself, and must not keep other work waiting. */
 enum err db_once(struct db *db, db_work_fn *work, void *ctx) MUST_USE;
 
-/* What an attempt at a transaction has come to, for who runs one without db_transaction
- * (batch/batch.c). */
+/* What an attempt at a transaction has come to (batch/batch.c). */
 enum db_outcome {
     DB_DONE,         /* nothing to run again */
     DB_AGAIN,        /* the server undid or refused it; the transaction may be run again */
@@ -134,7 +124,7 @@ void db_back_off(unsigned tried);
 /* One more run of the same work, for statistics. */
 void db_count_retry(struct db *db);
 
-/* Forgets what an unfinished keyed transaction did. */
+/* Forgets what an unfinished transaction did. */
 void db_rollback(struct db *db);
 
 /* Which statements the request has run, and how long each took: "QUEUE_JOIN 812 us, IDEM_STORE 95
