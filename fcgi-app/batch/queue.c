@@ -1,4 +1,4 @@
-/* The waiting queue's rules as far as they are not in sql/, and how a waiting place is told from memory. */
+/* The waiting queue as it is looked at: how a place and a pass are told from memory, and when the database is asked. */
 #include "batch/queue.h"
 
 #include "batch/batch.h"

@@ -1,6 +1,6 @@
 /* The database: one connection, statements prepared once, transactions run again when the server says so.
- * Nothing else in the program knows the client library. What lives elsewhere: the statements (stmt.def)
- * and the rules (sql/, queue.c, concert.c, reservation.c, account.c). */
+ * Nothing else in the program knows the client library. What lives elsewhere: the statements (stmt.def),
+ * the way of a write (batch/) and the rules (sale/). */
 #ifndef BOXOFFICE_DB_H
 #define BOXOFFICE_DB_H
 
@@ -91,8 +91,8 @@ void db_begin(struct db *db, int client_fd);
  * MySQL has no such limit.) */
 void db_limit_idle(struct db *db, unsigned seconds);
 
-/* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result: E_OK for OK, JOINED and ALREADY_IN, otherwise
- * that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
+/* Runs one statement. Of a CALL whose first result begins with a column `code`, that is the result: E_OK for OK,
+ * otherwise that error, with which `each` has seen the row too. Other results: DATABASE_UNAVAILABLE, BUSY, INTERNAL.
  * Inside db_transaction only, unless the statement is a READ. `affected_r` may be NULL. */
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args, db_row_fn *each, void *ctx,
                 uint64_t *affected_r) MUST_USE;
