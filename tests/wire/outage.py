@@ -134,7 +134,7 @@ def without_workers_nginx_says_so():
     wait_for(lambda: status("/readyz").status == 200, 15, "workers again", every=0.1)
     assert expect(_kept["who"].reservation(_kept["reservation"]), 200)["status"] == "PAID"
     # That workers answer says nothing of the ticker, which reads nginx's notes when it has its turn.
-    how = wait_for(lambda: (lambda s: s if s["nginxErrors"].get("BUSY") and s["database"]["reachable"] else None)(expect(status("/status"), 200)),
+    how = wait_for(lambda: (lambda s: s if (s["nginxErrors"] or {}).get("BUSY") and s["database"]["reachable"] else None)(expect(status("/status"), 200)),
                    10, "the refusals counted", every=0.1)
     assert how["nginxErrors"]["BUSY"] >= 2, how
 
