@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The waiting queue's rules as far as they are not in sql/, and how a waiting place is told from
- * memory. */
+/* The waiting queue as it is looked at: how a place and a pass are told from memory, and when the
+ * database is asked. */
 #include "batch/queue.h"
 
 #include "base/clock.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The waiting queue: looking, showing up, and what the ticker and operators do to it. The rules
- * that change a queue are in sale/queue.c. */
+/* The waiting queue: looking, showing up, and what operators do to it. The rules that change a
+ * queue are in sale/queue.c; joining, leaving and what the ticker does are groups like all writes
+ * (batch.h). */
 #ifndef BOXOFFICE_QUEUE_H
 #define BOXOFFICE_QUEUE_H
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: 0BSD */
-/* The table of routes and the gates before the handlers. The row is the contract: who may call,
+/* The table of routes and the gates before the endpoints. The row is the contract: who may call,
  * whether a key is needed, what the body is. The order of checks is here, too: route, method, size
- * and type, credentials, body; then, inside the transaction, replay of a key, queue pass, the
- * object, its state, the money. */
+ * and type, credentials, body; then, of what writes, in its group (batch/decide.c): replay of a
+ * key, queue pass, the object, its state, the money. */
 #ifndef BOXOFFICE_ROUTE_H
 #define BOXOFFICE_ROUTE_H
 
@@ -18,7 +18,7 @@
 #include "http/resp.h"
 #include "store/db.h"
 
-/* What a handler gets: the request, passed through the gates, and the answer to fill. */
+/* What an endpoint gets: the request, passed through the gates, and the answer to fill. */
 struct call {
     const struct req *req;
     struct resp *resp;
@@ -29,8 +29,8 @@ struct call {
     const struct token_keys *keys;
     uint64_t id;              /* of the path; 0, which is nobody's, when it is not a number */
     struct user_id path_user; /* of /users/{userId}; all zero when it is not a UUID */
-    struct cred cred;         /* WHO_USER; proven by the statement that does the work */
-    struct token token;       /* WHO_QUEUE, WHO_ACTIVE; its signature has been checked */
+    struct cred cred;   /* WHO_USER; proven by the statement or the group that does the work */
+    struct token token; /* WHO_QUEUE, WHO_ACTIVE; its signature has been checked */
     struct idem idem;
     struct json_object *body;
     const struct row *row;            /* of the table; NULL: none */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: 0BSD */
 /* The database: one connection, statements prepared once, transactions run again when the server
  * says so. Nothing else in the program knows the client library. What lives elsewhere: the
- * statements (stmt.def) and the rules (sql/, queue.c, concert.c, reservation.c, account.c). */
+ * statements (stmt.def), the way of a write (batch/) and the rules (sale/). */
 #ifndef BOXOFFICE_DB_H
 #define BOXOFFICE_DB_H
 

@@ -55,9 +55,9 @@ def next_release(version, folder, migration):
     edit("debian/changelog", re.match(r"boxoffice \(.*?\)", open(os.path.join(source, "debian/changelog"), encoding="utf-8").read()).group(0), f"boxoffice ({version})")
     env = {**os.environ, "DEB_BUILD_OPTIONS": "parallel=2 noautodbgsym"}
     if migration:
-        with open(os.path.join(source, "sql", "900_test.sql"), "w", encoding="utf-8") as f:
+        with open(os.path.join(source, "sql", "tables", "900_test.sql"), "w", encoding="utf-8") as f:
             f.write("CREATE TABLE IF NOT EXISTS venue (venue_id BIGINT UNSIGNED NOT NULL COMMENT 'a test', PRIMARY KEY (venue_id)) ENGINE=InnoDB;\n")
-        edit("Makefile.am", "sql/users.sql ", "sql/users.sql sql/900_test.sql ")
+        edit("Makefile.am", "dist_sqltables_DATA = ", "dist_sqltables_DATA = sql/tables/900_test.sql ")
         env["DEB_CPPFLAGS_APPEND"] = "-DSCHEMA_VERSION=900"
     run(["dpkg-buildpackage", "-b", "-us", "-uc"], MAKES_S, cwd=source, env=env)
     shutil.rmtree(source)
