@@ -89,9 +89,9 @@ enum err account_history(struct db *db, const struct cred *cred, uint64_t before
                          balance_entry_fn *each, void *ctx) {
     struct history h = {each, ctx, false};
     enum err e = db_run(db, STMT_ACCOUNT_HISTORY,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX),
-                                DB_U64(limit), DB_BYTES(cred->user.v, 16),
-                                DB_BYTES(cred->access_hash, HASH_BYTES)),
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->user.v, 16),
+                                DB_BYTES(cred->access_hash, HASH_BYTES),
+                                DB_U64(before ? before : INT64_MAX), DB_U64(limit)),
                         take_entry, &h, NULL);
-    return e ? e : h.user ? E_OK : E_CREDENTIALS_INVALID;
+    return e || h.user ? e : account_prove(db, cred);
 }

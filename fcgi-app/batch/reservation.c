@@ -2,6 +2,7 @@
 /* Reservations and payments. */
 #include "batch/reservation.h"
 
+#include "batch/account.h"
 #include "batch/batch.h"
 #include "sale/sale.h"
 
@@ -97,11 +98,11 @@ static void take_payment(void *ctx, const struct db_row *row) {
 static enum err list(struct db *db, enum stmt id, const struct cred *cred, uint64_t before,
                      uint64_t limit, db_row_fn *take, struct each *l) {
     enum err e = db_run(db, id,
-                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_U64(before ? before : INT64_MAX),
-                                DB_U64(limit), DB_BYTES(cred->user.v, 16),
-                                DB_BYTES(cred->access_hash, HASH_BYTES)),
+                        DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->user.v, 16),
+                                DB_BYTES(cred->access_hash, HASH_BYTES),
+                                DB_U64(before ? before : INT64_MAX), DB_U64(limit)),
                         take, l, NULL);
-    return e ? e : l->user ? E_OK : E_CREDENTIALS_INVALID;
+    return e || l->user ? e : account_prove(db, cred);
 }
 
 static enum err get(struct db *db, enum stmt id, const struct cred *cred, uint64_t object,
