@@ -103,7 +103,8 @@ static void take_queue(struct sale *s, const struct db_row *row) {
     };
 }
 
-static void take_place(struct sale *s, const struct db_row *row) {
+static void take_place(struct group *g, const struct db_row *row) {
+    struct sale *s = &g->sale;
     struct place_row *p = sale_add_place(s);
     *p = (struct place_row){
         .number = DB_ROW_U64(row, "place"),
@@ -116,6 +117,9 @@ static void take_place(struct sale *s, const struct db_row *row) {
         .claimed_at_ms = DB_ROW_U64(row, "claimed_at_ms"),
         .expires_at_ms = DB_ROW_U64(row, "expires_at_ms"),
     };
+    if (g->request[0]->kind != BATCH_HOLD) return;
+    struct have_row *h = sale_add_have(s);
+    *h = (struct have_row){p->user, DB_ROW_U64(row, "seats")};
 }
 
 static void take_performance(struct sale *s, const struct db_row *row) {
@@ -146,6 +150,7 @@ static void take_reservation(struct sale *s, const struct db_row *row) {
         .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
         .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
     };
+    r->was_status = r->status;
     seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &r->seats);
 }
 
@@ -165,7 +170,7 @@ static void take(void *ctx, const struct db_row *row) {
     struct sale *s = &g->sale;
     const char *result = db_row_result(row);
     if (strcmp(result, "place") == 0) {
-        take_place(s, row);
+        take_place(g, row);
     } else if (strcmp(result, "seat") == 0) {
         take_seat(g, row);
     } else if (strcmp(result, "user") == 0) {
@@ -178,9 +183,6 @@ static void take(void *ctx, const struct db_row *row) {
         take_queue(s, row);
     } else if (strcmp(result, "key_index") == 0) {
         take_key(g, row);
-    } else if (strcmp(result, "buyer") == 0) {
-        struct have_row *h = sale_add_have(s);
-        *h = (struct have_row){user_of(row, DB_COLUMN(row, "buyer")), DB_ROW_U64(row, "seats")};
     } else if (strcmp(result, "now_ms") == 0) {
         s->now_ms = DB_ROW_U64(row, "now_ms");
     } else if (strcmp(result, "keys_busy") == 0) {
@@ -191,9 +193,7 @@ static void take(void *ctx, const struct db_row *row) {
 /* --- what to load --- */
 
 /* The lists of one load; their memory is kept from one to the next. */
-static struct {
-    struct rows keys, users, reservations, holders, seats, buyers, places, members;
-} lists;
+static struct { struct rows keys, users, reservations, holders, seats, places, members; } lists;
 
 /* By user, so that users are locked in ascending order; the group itself keeps its order of
  * arrival. */
@@ -224,7 +224,7 @@ static void put_key(struct group *g, const struct batch_request *r) {
 static void put_lists(struct group *g) {
     const struct batch_request *sorted[BATCH_MAX];
     struct rows *all[] = {&lists.keys,  &lists.users,  &lists.reservations, &lists.holders,
-                          &lists.seats, &lists.buyers, &lists.places,       &lists.members};
+                          &lists.seats, &lists.places, &lists.members};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) rows_begin(all[i]);
     memcpy(sorted, g->request, g->count * sizeof *sorted);
     qsort(sorted, g->count, sizeof *sorted, by_user);
@@ -237,7 +237,6 @@ static void put_lists(struct group *g) {
         if (r->kind == BATCH_LEAVE) put_user(&lists.holders, r->user);
         if (r->kind == BATCH_JOIN) put_user(&lists.members, r->user);
         if (r->kind != BATCH_HOLD) continue;
-        put_user(&lists.buyers, r->user);
         for (size_t k = 0; k < r->seats.count; k++) put_value(&lists.seats, r->seats.number[k]);
     }
     const struct batch_request *first = g->request[0];
@@ -261,15 +260,14 @@ enum err group_load(struct db *db, struct group *g) {
     g->keys_busy = false;
     if (kind == BATCH_SIGN_UP) return E_OK;
     put_lists(g);
-    enum err e =
-        db_run(db, STMT_BATCH_LOAD,
-               DB_ARGS(rows_arg(&lists.keys), rows_arg(&lists.users), DB_U64(money),
-                       rows_arg(&lists.reservations), rows_arg(&lists.holders),
-                       kind == BATCH_HOLD ? DB_U64(first->performance.v) : DB_NULL,
-                       rows_arg(&lists.seats), rows_arg(&lists.buyers), DB_U64(first->concert.v),
-                       DB_U64(queue), rows_arg(&lists.places), rows_arg(&lists.members),
-                       DB_U64(first->limit), DB_U64(first->limit)),
-               take, g, NULL);
+    enum err e = db_run(db, STMT_BATCH_LOAD,
+                        DB_ARGS(rows_arg(&lists.keys), rows_arg(&lists.users), DB_U64(money),
+                                rows_arg(&lists.reservations), rows_arg(&lists.holders),
+                                kind == BATCH_HOLD ? DB_U64(first->performance.v) : DB_NULL,
+                                rows_arg(&lists.seats), DB_U64(first->concert.v), DB_U64(queue),
+                                rows_arg(&lists.places), rows_arg(&lists.members),
+                                DB_U64(first->limit), DB_U64(first->limit)),
+                        take, g, NULL);
     if (e) return e;
     if (!g->sale.queue_found) g->sale.queue.concert = first->concert;
     return E_OK;

@@ -44,8 +44,8 @@ static void put_reservations(const struct sale *s) {
     for (size_t i = 0; i < s->reservations_count; i++) {
         const struct reservation_row *r = &s->reservations[i];
         if (r->change == CHANGED)
-            rows_put(&lists.reservations, "[%" PRIu64 ",\"%s\"]", r->id.v,
-                     reservation_status_name(r->status));
+            rows_put(&lists.reservations, "[%" PRIu64 ",\"%s\",\"%s\"]", r->id.v,
+                     reservation_status_name(r->was_status), reservation_status_name(r->status));
         if (r->change != NEW) continue;
         seat_numbers_text(&r->seats, seats);
         rows_put(&lists.new_reservations, "[");

@@ -90,7 +90,7 @@ struct reservation_row {
     struct performance_id performance;
     struct seat_numbers seats;
     uint64_t amount_minor;
-    enum reservation_status status;
+    enum reservation_status status, was_status; /* now; as it was loaded */
     uint64_t held_until_ms, created_at_ms, paid_at_ms;
     enum change change;
 };

@@ -24,8 +24,7 @@ CREATE PROCEDURE batch_load(
     IN p_reservations LONGTEXT, -- [reservation], with their performances
     IN p_holders LONGTEXT,      -- [user]: their live holds in p_concert, with their performances
     IN p_performance BIGINT UNSIGNED,
-    IN p_seats LONGTEXT,        -- [seat number] of p_performance
-    IN p_buyers LONGTEXT,       -- [user]: how many seats of p_performance they have
+    IN p_seats LONGTEXT,        -- [seat number] of p_performance; with them, how many of it each of p_places' users has
     IN p_concert BIGINT UNSIGNED,
     IN p_lock_queue TINYINT,
     IN p_places LONGTEXT,       -- [number] of p_concert
@@ -35,7 +34,7 @@ CREATE PROCEDURE batch_load(
   SQL SECURITY INVOKER
   COMMENT 'lock and read what a batch touches'
 main: BEGIN
-  DECLARE v_found, v_now BIGINT UNSIGNED DEFAULT NULL;
+  DECLARE v_now BIGINT UNSIGNED DEFAULT NULL;
   DECLARE v_performances LONGTEXT DEFAULT NULL;
   DECLARE v_busy TINYINT DEFAULT 0;
 
@@ -66,9 +65,7 @@ main: BEGIN
       FROM JSON_TABLE(p_users, '$[*]' COLUMNS (u CHAR(32) PATH '$')) j STRAIGHT_JOIN user u ON u.user_id = UNHEX(j.u);
   END IF;
 
-  IF p_performance IS NOT NULL THEN
-    SET v_performances = CONCAT('[', p_performance, ']');
-  ELSEIF p_reservations IS NOT NULL THEN
+  IF p_reservations IS NOT NULL THEN
     SELECT CONCAT('[', GROUP_CONCAT(DISTINCT r.performance_id ORDER BY r.performance_id), ']') INTO v_performances
       FROM JSON_TABLE(p_reservations, '$[*]' COLUMNS (r BIGINT UNSIGNED PATH '$')) j STRAIGHT_JOIN reservation r ON r.reservation_id = j.r;
   ELSEIF p_holders IS NOT NULL THEN
@@ -76,16 +73,35 @@ main: BEGIN
       FROM JSON_TABLE(p_holders, '$[*]' COLUMNS (u CHAR(32) PATH '$')) j
       STRAIGHT_JOIN reservation r ON r.user_id = UNHEX(j.u) AND r.concert_id = p_concert AND r.status = 'HELD';
   END IF;
-  IF v_performances IS NOT NULL THEN
-    SELECT COUNT(*) INTO v_found
+  -- Locked and read in one: a subquery's rows (the concert's) are not locked by the statement around it.
+  IF p_performance IS NOT NULL THEN
+    SELECT f.performance_id AS performance, f.concert_id, f.price_minor, f.total_seats, f.starts_at_ms,
+           COALESCE(f.sales_open_at_ms, (SELECT c.sales_open_at_ms FROM concert c WHERE c.concert_id = f.concert_id)) AS sales_open_at_ms,
+           COALESCE(f.sales_close_at_ms, (SELECT c.sales_close_at_ms FROM concert c WHERE c.concert_id = f.concert_id)) AS sales_close_at_ms,
+           f.event_seq
+      FROM performance f WHERE f.performance_id = p_performance FOR UPDATE;
+  ELSEIF v_performances IS NOT NULL THEN
+    SELECT f.performance_id AS performance, f.concert_id, f.price_minor, f.total_seats, f.starts_at_ms,
+           COALESCE(f.sales_open_at_ms, (SELECT c.sales_open_at_ms FROM concert c WHERE c.concert_id = f.concert_id)) AS sales_open_at_ms,
+           COALESCE(f.sales_close_at_ms, (SELECT c.sales_close_at_ms FROM concert c WHERE c.concert_id = f.concert_id)) AS sales_close_at_ms,
+           f.event_seq
       FROM JSON_TABLE(v_performances, '$[*]' COLUMNS (f BIGINT UNSIGNED PATH '$')) j
       STRAIGHT_JOIN performance f ON f.performance_id = j.f FOR UPDATE;
   END IF;
   IF p_lock_queue THEN
-    SELECT COUNT(*) INTO v_found FROM queue WHERE concert_id = p_concert FOR UPDATE;
+    SELECT q.concert_id AS queue, (SELECT c.sales_open_at_ms FROM concert c WHERE c.concert_id = q.concert_id) AS sales_open_at_ms,
+           (SELECT c.sales_close_at_ms FROM concert c WHERE c.concert_id = q.concert_id) AS sales_close_at_ms,
+           q.tail, q.admitted_through, q.waiting, q.active, q.admitted_total, q.no_show_total, q.max_active, q.paused, q.draining, q.event_seq
+      FROM queue q WHERE q.concert_id = p_concert FOR UPDATE;
   END IF;
 
-  IF p_places IS NOT NULL THEN
+  IF p_places IS NOT NULL AND p_seats IS NOT NULL THEN
+    SELECT p.number AS place, p.user_id, p.state, p.joined_active, p.join_seq, p.joined_at_ms, p.admitted_at_ms, p.claimed_at_ms, p.expires_at_ms,
+           (SELECT SUM(r.seat_count) FROM reservation r WHERE r.user_id = p.user_id AND r.performance_id = p_performance
+               AND (r.status = 'PAID' OR (r.status = 'HELD' AND r.held_until_ms > CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED)))) AS seats
+      FROM JSON_TABLE(p_places, '$[*]' COLUMNS (n BIGINT UNSIGNED PATH '$')) j
+      STRAIGHT_JOIN place p ON p.concert_id = p_concert AND p.number = j.n FOR UPDATE;
+  ELSEIF p_places IS NOT NULL THEN
     SELECT p.number AS place, p.user_id, p.state, p.joined_active, p.join_seq, p.joined_at_ms, p.admitted_at_ms, p.claimed_at_ms, p.expires_at_ms
       FROM JSON_TABLE(p_places, '$[*]' COLUMNS (n BIGINT UNSIGNED PATH '$')) j
       STRAIGHT_JOIN place p ON p.concert_id = p_concert AND p.number = j.n FOR UPDATE;
@@ -96,11 +112,6 @@ main: BEGIN
   END IF;
   SET v_now = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS UNSIGNED);
   SELECT v_now AS now_ms;
-  IF p_lock_queue THEN
-    SELECT q.concert_id AS queue, c.sales_open_at_ms, c.sales_close_at_ms, q.tail, q.admitted_through, q.waiting, q.active, q.admitted_total,
-           q.no_show_total, q.max_active, q.paused, q.draining, q.event_seq
-      FROM queue q JOIN concert c ON c.concert_id = q.concert_id WHERE q.concert_id = p_concert;
-  END IF;
   -- SKIP LOCKED: a place that is just being claimed or stretched is not overdue any more.
   IF p_due > 0 THEN
     SELECT p.number AS place, p.user_id, p.state, p.joined_active, p.join_seq, p.joined_at_ms, p.admitted_at_ms, p.claimed_at_ms, p.expires_at_ms
@@ -113,13 +124,6 @@ main: BEGIN
      WHERE q.concert_id = p_concert ORDER BY p.number LIMIT p_front;
   END IF;
 
-  IF v_performances IS NOT NULL THEN
-    SELECT f.performance_id AS performance, f.concert_id, f.price_minor, f.total_seats, f.starts_at_ms,
-           COALESCE(f.sales_open_at_ms, c.sales_open_at_ms) AS sales_open_at_ms,
-           COALESCE(f.sales_close_at_ms, c.sales_close_at_ms) AS sales_close_at_ms, f.event_seq
-      FROM JSON_TABLE(v_performances, '$[*]' COLUMNS (f BIGINT UNSIGNED PATH '$')) j
-      STRAIGHT_JOIN performance f ON f.performance_id = j.f STRAIGHT_JOIN concert c ON c.concert_id = f.concert_id;
-  END IF;
   IF p_reservations IS NOT NULL THEN
     SELECT r.reservation_id AS reservation, r.user_id, r.concert_id, r.place_number, r.performance_id, r.seat_numbers, r.amount_minor, r.status,
            r.held_until_ms, r.created_at_ms, r.paid_at_ms
@@ -134,11 +138,6 @@ main: BEGIN
     SELECT s.seat_number AS seat, s.reservation_id, s.taken_until_ms
       FROM JSON_TABLE(p_seats, '$[*]' COLUMNS (n INT UNSIGNED PATH '$')) j
       STRAIGHT_JOIN seat s ON s.performance_id = p_performance AND s.seat_number = j.n;
-    SELECT UNHEX(j.u) AS buyer, SUM(r.seat_count) AS seats
-      FROM JSON_TABLE(p_buyers, '$[*]' COLUMNS (u CHAR(32) PATH '$')) j
-      STRAIGHT_JOIN reservation r ON r.user_id = UNHEX(j.u) AND r.performance_id = p_performance
-       AND (r.status = 'PAID' OR (r.status = 'HELD' AND r.held_until_ms > v_now))
-     GROUP BY j.u;
   END IF;
 END;
 
@@ -153,7 +152,7 @@ CREATE PROCEDURE batch_store(
     IN p_new_users LONGTEXT,          -- [user, name, access hash]
     IN p_users LONGTEXT,              -- [user, balance]
     IN p_new_reservations LONGTEXT,   -- [user, place number, performance, seat numbers, seat count, amount, held until]
-    IN p_reservations LONGTEXT,       -- [reservation, status]
+    IN p_reservations LONGTEXT,       -- [reservation, status before, status]
     IN p_seats LONGTEXT,              -- [performance, number, reservation before or 0, reservation or 0, taken until, user of a new reservation or '']
     IN p_performances LONGTEXT,       -- [performance, event seq]
     IN p_reservation_events LONGTEXT, -- [performance, seq, reservation or 0, user of a new one or '', kind]
@@ -191,9 +190,12 @@ BEGIN
     SET v_reservation = LAST_INSERT_ID();
   END IF;
   IF p_reservations IS NOT NULL THEN
-    UPDATE JSON_TABLE(p_reservations, '$[*]' COLUMNS (r BIGINT UNSIGNED PATH '$[0]', s VARCHAR(16) PATH '$[1]')) j
-      STRAIGHT_JOIN reservation r ON r.reservation_id = j.r
+    UPDATE JSON_TABLE(p_reservations, '$[*]' COLUMNS (r BIGINT UNSIGNED PATH '$[0]', w VARCHAR(16) PATH '$[1]', s VARCHAR(16) PATH '$[2]')) j
+      STRAIGHT_JOIN reservation r ON r.reservation_id = j.r AND r.status = j.w
       SET r.status = j.s, r.sweep_at_ms = NULL, r.paid_at_ms = IF(j.s = 'PAID', p_now, r.paid_at_ms);
+    IF ROW_COUNT() <> JSON_LENGTH(p_reservations) THEN
+      SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1020, MESSAGE_TEXT = 'a reservation is not as it was read';
+    END IF;
   END IF;
   IF p_seats IS NOT NULL THEN
     UPDATE JSON_TABLE(p_seats, '$[*]' COLUMNS (f BIGINT UNSIGNED PATH '$[0]', n INT UNSIGNED PATH '$[1]', w BIGINT UNSIGNED PATH '$[2]',
@@ -205,7 +207,11 @@ BEGIN
       SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1020, MESSAGE_TEXT = 'a seat is not as it was read';
     END IF;
   END IF;
-  IF p_performances IS NOT NULL THEN
+  -- One alone is written without a list: a table made of JSON costs as much as three statements.
+  IF JSON_LENGTH(p_performances) = 1 THEN
+    UPDATE performance SET event_seq = JSON_VALUE(p_performances, '$[0][1]')
+     WHERE performance_id = CAST(JSON_VALUE(p_performances, '$[0][0]') AS UNSIGNED);
+  ELSEIF p_performances IS NOT NULL THEN
     UPDATE JSON_TABLE(p_performances, '$[*]' COLUMNS (f BIGINT UNSIGNED PATH '$[0]', e BIGINT UNSIGNED PATH '$[1]')) j
       STRAIGHT_JOIN performance f ON f.performance_id = j.f SET f.event_seq = j.e;
   END IF;
@@ -274,7 +280,9 @@ BEGIN
      WHERE k.status IS NULL;
   END IF;
 
-  IF p_new_reservations IS NOT NULL THEN
+  IF JSON_LENGTH(p_new_reservations) = 1 THEN
+    SELECT v_reservation AS new_reservation, UNHEX(JSON_VALUE(p_new_reservations, '$[0][0]')) AS user_id;
+  ELSEIF p_new_reservations IS NOT NULL THEN
     SELECT r.reservation_id AS new_reservation, r.user_id
       FROM JSON_TABLE(p_new_reservations, '$[*]' COLUMNS (u CHAR(32) PATH '$[0]', f BIGINT UNSIGNED PATH '$[2]')) j
       STRAIGHT_JOIN reservation r ON r.user_id = UNHEX(j.u) AND r.reservation_id >= v_reservation AND r.performance_id = j.f;
