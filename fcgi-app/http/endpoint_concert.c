@@ -268,7 +268,7 @@ static bool seats_from_board(struct call *call, const struct board_performance *
                              uint64_t own_seq) {
     struct seat_file file;
     uint64_t available, seq, until_ms;
-    if (p->total_seats > SEAT_FILE_LEAST && !call->req->no_file &&
+    if (p->total_seats > SEAT_FILE_LEAST && call->req->sends_files &&
         seat_file_find(call->conf->queue_state_dir, call->board, p, own_seq, call->conf->tick_ms,
                        &file))
         return seats_from_file(call, &file) == E_OK;

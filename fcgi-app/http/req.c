@@ -23,7 +23,7 @@ enum err req_read(struct FCGX_Request *fcgi, struct req *req_r) {
     req_r->queue_token = param(fcgi, "HTTP_QUEUE_TOKEN");
     req_r->idempotency_key = param(fcgi, "HTTP_IDEMPOTENCY_KEY");
     req_r->if_none_match = param(fcgi, "HTTP_IF_NONE_MATCH");
-    req_r->no_file = *param(fcgi, "NO_FILE") != 0;
+    req_r->sends_files = *param(fcgi, "SENDS_FILES") != 0;
     req_r->body_len = 0;
     req_r->body[0] = 0;
 

@@ -19,7 +19,7 @@ struct req {
     const char *request_id, *remote_addr;
     const char *content_type;
     const char *authorization, *queue_token, *idempotency_key, *if_none_match;
-    bool no_file; /* nginx did not find the file that it was to send: it wants the bytes */
+    bool sends_files; /* this site of nginx sends files that are named to it (X-Accel-Redirect) */
     char body[BODY_BYTES_MAX + 1]; /* NUL-terminated */
     size_t body_len;
     bool too_large; /* more than BODY_BYTES_MAX: not kept */

@@ -325,10 +325,18 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
         (p.readers_fd = bind_socket(conf, "listen_socket", conf->listen_socket)) < 0)
         return 1;
     if (p.own_writers_socket &&
-        (p.writers_fd = bind_socket(conf, "writers_socket", writers_socket)) < 0)
-        return 1;
+        (p.writers_fd = bind_socket(conf, "writers_socket", writers_socket)) < 0) {
+        /* An older unit hands one socket over, and where that is another can't be made. */
+        if (p.own_readers_socket) return 1;
+        log_line(LOG_L_ERROR,
+                 "without writers: only what comes to listen_socket is answered; let the "
+                 "socket's unit hand over both sockets and restart it");
+        p.own_writers_socket = false;
+        p.children = readers + 1;
+        p.reloading = readers + 2;
+    }
     p.board = board_create(conf->board_concerts);
-    p.stats = stats_create(readers, conf->writers);
+    p.stats = stats_create(readers, p.children - 1 - readers);
     p.child = calloc(p.children, sizeof *p.child);
     if (!p.board || !p.stats || !p.child) {
         log_line(LOG_L_ERROR, "no memory for the board; lower board_concerts");
