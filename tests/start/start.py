@@ -237,6 +237,34 @@ def it_tells_when_it_is_ready_reloads_and_stops():
         assert s.process.wait(SLOW_S) == 0
 
 
+@test
+def an_older_socket_unit_gets_a_service_without_writers():
+    """One socket is handed over, and another can't be made where it should be: who reads writes, too."""
+    config = settings(workers="2", writers_socket="/nowhere/at/all")
+    assert ctl(config, "migrate").returncode == 0
+    with socket.socket(socket.AF_UNIX) as s, open(os.path.join(folder, "older.log"), "wb") as log:
+        path = os.path.join(folder, "older.sock")
+        s.bind(path)
+        s.listen(64)
+
+        def hand_over():
+            os.dup2(s.fileno(), 3)
+            os.environ["LISTEN_PID"] = str(os.getpid())
+
+        program = "import os, sys; os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); os.execv(sys.argv[1], sys.argv[1:])"
+        process = subprocess.Popen([sys.executable, "-c", program, FCGI, "--config", config], stdin=subprocess.DEVNULL, stderr=log,
+                                   preexec_fn=hand_over, close_fds=False)
+        try:
+            wait_for(lambda: answer(path, target="/healthz")[0] == 200, SLOW_S, "it answers")
+            status, body = answer(path, method="POST", target="/api/v1/users", body=b'{"name":"a"}')
+            assert status == 201 and body["userId"], (status, body)
+        finally:
+            process.terminate()
+            process.wait(SLOW_S)
+    with open(os.path.join(folder, "older.log"), encoding="utf-8") as f:
+        assert "without writers" in f.read()
+
+
 class Keys:
     """A service of two workers whose signing keys are changed, with one concert."""
 
