@@ -247,13 +247,9 @@ def an_older_socket_unit_gets_a_service_without_writers():
         s.bind(path)
         s.listen(64)
 
-        def hand_over():
-            os.dup2(s.fileno(), 3)
-            os.environ["LISTEN_PID"] = str(os.getpid())
-
-        program = "import os, sys; os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); os.execv(sys.argv[1], sys.argv[1:])"
-        process = subprocess.Popen([sys.executable, "-c", program, FCGI, "--config", config], stdin=subprocess.DEVNULL, stderr=log,
-                                   preexec_fn=hand_over, close_fds=False)
+        program = "import os, sys; os.dup2(int(sys.argv[1]), 3); os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid())); os.execv(sys.argv[2], sys.argv[2:])"
+        process = subprocess.Popen([sys.executable, "-c", program, str(s.fileno()), FCGI, "--config", config], stdin=subprocess.DEVNULL,
+                                   stderr=log, pass_fds=[s.fileno()])
         try:
             wait_for(lambda: answer(path, target="/healthz")[0] == 200, SLOW_S, "it answers")
             status, body = answer(path, method="POST", target="/api/v1/users", body=b'{"name":"a"}')
