@@ -48,18 +48,18 @@ void check_end(struct check *c, struct audit *a, const char *name) {
     *c = (struct check){0};
 }
 
-static void take_count(void *ctx, const struct db_row *row) {
-    ((struct check *)ctx)->rows = db_row_u64(row, 0);
+void check_take_count(void *ctx, const struct db_row *row) {
+    *(uint64_t *)ctx = DB_ROW_U64(row, "counted");
 }
 
-static void take_offending(void *ctx, const struct db_row *row) {
-    check_offend(ctx, "%s", db_row_text(row, 0, NULL));
+void check_take_offending(void *ctx, const struct db_row *row) {
+    check_offend(ctx, "%s", DB_ROW_TEXT(row, "offending"));
 }
 
 enum err check_statement(struct audit *a, const char *name, enum stmt count, enum stmt offending) {
     struct check c = {0};
-    enum err e = db_run(a->db, count, 0, NULL, take_count, &c, NULL);
-    if (!e) e = db_run(a->db, offending, 0, NULL, take_offending, &c, NULL);
+    enum err e = db_run(a->db, count, 0, NULL, check_take_count, &c.rows, NULL);
+    if (!e) e = db_run(a->db, offending, 0, NULL, check_take_offending, &c, NULL);
     if (!e) check_end(&c, a, name);
     return e;
 }

@@ -28,6 +28,8 @@ struct check {
 void check_offend(struct check *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Tells the check under its name, and empties it. */
 void check_end(struct check *c, struct audit *a, const char *name);
+/* Of a row with `counted`: into a uint64_t. Of a row with `offending`, a text: told to a check. */
+db_row_fn check_take_count, check_take_offending;
 /* A check that is two statements: how many rows it is about, and what contradicts it, one text a
  * row. */
 enum err check_statement(struct audit *a, const char *name, enum stmt count,

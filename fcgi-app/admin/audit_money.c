@@ -38,13 +38,13 @@ struct stored_entry {
 
 static struct stored_entry read_entry(const struct db_row *row) {
     struct stored_entry e = {
-        .id = db_row_u64(row, 0),
-        .amount_minor = db_row_i64(row, 3),
-        .balance_after_minor = db_row_u64(row, 4),
-        .reservation = db_row_u64(row, 5),
+        .id = DB_ROW_U64(row, "entry_id"),
+        .amount_minor = DB_ROW_I64(row, "amount_minor"),
+        .balance_after_minor = DB_ROW_U64(row, "balance_after_minor"),
+        .reservation = DB_ROW_U64(row, "reservation_id"),
     };
-    e.type_ok = audit_entry_type(db_row_u64(row, 2), &e.type);
-    memcpy(e.user.v, db_row_text(row, 1, NULL), sizeof e.user.v);
+    e.type_ok = audit_entry_type(DB_ROW_U64(row, "type_number"), &e.type);
+    memcpy(e.user.v, DB_ROW_TEXT(row, "user_id"), sizeof e.user.v);
     return e;
 }
 
@@ -56,8 +56,8 @@ static void take_user(void *ctx, const struct db_row *row) {
         if (!m->accounts) abort();
     }
     struct account *a = &m->accounts[m->count++];
-    *a = (struct account){.stored_minor = db_row_u64(row, 1)};
-    memcpy(a->user.v, db_row_text(row, 0, NULL), sizeof a->user.v);
+    *a = (struct account){.stored_minor = DB_ROW_U64(row, "balance_minor")};
+    memcpy(a->user.v, DB_ROW_TEXT(row, "user_id"), sizeof a->user.v);
     m->check.rows++;
 }
 

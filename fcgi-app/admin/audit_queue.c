@@ -189,9 +189,9 @@ static void take_event(void *ctx, const struct db_row *row) {
     static const char *const names[] = {"ADMIT", "COMPLETE", "LEAVE", "EXPIRE", "NO_SHOW"};
     struct replay *r = ctx;
     struct queue_row *q = &r->sale.queue;
-    uint64_t seq = db_row_u64(row, 0), number = db_row_u64(row, 2), value = db_row_u64(row, 3),
-             at_ms = db_row_u64(row, 4);
-    const char *kind = db_row_text(row, 1, NULL);
+    uint64_t seq = DB_ROW_U64(row, "seq"), number = DB_ROW_U64(row, "number"),
+             value = DB_ROW_U64(row, "value"), at_ms = DB_ROW_U64(row, "at_ms");
+    const char *kind = DB_ROW_TEXT(row, "kind");
     for (; r->joins_taken < r->joins_count && r->joins[r->joins_taken].seq < seq;
          r->joins_taken++) {
         const struct stored_join *j = &r->joins[r->joins_taken];
@@ -221,10 +221,11 @@ static void take_event(void *ctx, const struct db_row *row) {
 
 static void take_join(void *ctx, const struct db_row *row) {
     struct replay *r = ctx;
-    r->joins[r->joins_count++] = (struct stored_join){.number = db_row_u64(row, 0),
-                                                      .seq = db_row_u64(row, 1),
-                                                      .active = db_row_u64(row, 2) != 0,
-                                                      .at_ms = db_row_u64(row, 3)};
+    r->joins[r->joins_count++] =
+        (struct stored_join){.number = DB_ROW_U64(row, "number"),
+                             .seq = DB_ROW_U64(row, "join_seq"),
+                             .active = DB_ROW_U64(row, "joined_active") != 0,
+                             .at_ms = DB_ROW_U64(row, "joined_at_ms")};
 }
 
 /* Numbers are drawn in the order of events: a stretch by number is a stretch of events. Where
@@ -261,10 +262,10 @@ static void take_place(void *ctx, const struct db_row *row) {
                 {"COMPLETED", true, true}, {"LEFT", false, false},    {"LEFT", true, true},
                 {"EXPIRED", true, true},   {"EXPIRED", true, false}};
     struct replay *r = ctx;
-    uint64_t number = db_row_u64(row, 0);
-    const char *state = db_row_text(row, 1, NULL);
-    bool live = !db_row_null(row, 2), admitted = !db_row_null(row, 3),
-         claimed = !db_row_null(row, 4);
+    uint64_t number = DB_ROW_U64(row, "number");
+    const char *state = DB_ROW_TEXT(row, "state");
+    bool live = !DB_ROW_NULL(row, "live"), admitted = !DB_ROW_NULL(row, "admitted_at_ms"),
+         claimed = !DB_ROW_NULL(row, "claimed_at_ms");
     enum stand stand = stand_of(r, number);
     bool in = stand == WAITING || stand == ACTIVE,
          may_claim = stand == ACTIVE || stand == LEFT_ACTIVE;
@@ -328,16 +329,16 @@ static void take_queue(void *ctx, const struct db_row *row) {
         if (!list->rows) abort();
     }
     list->rows[list->count++] = (struct queue_row){
-        .concert = {db_row_u64(row, 0)},
-        .tail = db_row_u64(row, 1),
-        .waiting = db_row_u64(row, 2),
-        .active = db_row_u64(row, 3),
-        .admitted_through = db_row_u64(row, 4),
-        .event_seq = db_row_u64(row, 5),
-        .max_active = db_row_u64(row, 6),
-        .paused = db_row_u64(row, 7) != 0,
-        .draining = db_row_u64(row, 8) != 0,
-        .sales_open_at_ms = db_row_u64(row, 9),
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .tail = DB_ROW_U64(row, "tail"),
+        .waiting = DB_ROW_U64(row, "waiting"),
+        .active = DB_ROW_U64(row, "active"),
+        .admitted_through = DB_ROW_U64(row, "admitted_through"),
+        .event_seq = DB_ROW_U64(row, "event_seq"),
+        .max_active = DB_ROW_U64(row, "max_active"),
+        .paused = DB_ROW_U64(row, "paused") != 0,
+        .draining = DB_ROW_U64(row, "draining") != 0,
+        .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
     };
 }
 

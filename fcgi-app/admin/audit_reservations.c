@@ -75,12 +75,12 @@ static void take_hall(void *ctx, const struct db_row *row) {
     }
     /* Bounds of the sale are not told: what they were at the time of a hold is not kept. */
     halls->list[halls->count++] = (struct hall){
-        .row = {.id = {db_row_u64(row, 0)},
-                .concert = {db_row_u64(row, 1)},
-                .price_minor = db_row_u64(row, 2),
-                .total_seats = db_row_u64(row, 3),
-                .event_seq = db_row_u64(row, 4)},
-        .numbered = db_row_u64(row, 5),
+        .row = {.id = {DB_ROW_U64(row, "performance_id")},
+                .concert = {DB_ROW_U64(row, "concert_id")},
+                .price_minor = DB_ROW_U64(row, "price_minor"),
+                .total_seats = DB_ROW_U64(row, "total_seats"),
+                .event_seq = DB_ROW_U64(row, "event_seq")},
+        .numbered = DB_ROW_U64(row, "numbered"),
     };
 }
 
@@ -88,22 +88,24 @@ static void take_reservation(void *ctx, const struct db_row *row) {
     struct stretch *s = ctx;
     struct life *l = &s->lives[s->count++];
     *l = (struct life){
-        .row = {.id = {db_row_u64(row, 0)},
-                .user = read_user(row, 1),
-                .concert = {db_row_u64(row, 2)},
-                .place_number = db_row_u64(row, 3),
-                .performance = {db_row_u64(row, 4)},
-                .amount_minor = db_row_u64(row, 7),
-                .status = reservation_status_parse(db_row_text(row, 8, NULL)),
-                .held_until_ms = db_row_u64(row, 9),
-                .created_at_ms = db_row_u64(row, 10),
-                .paid_at_ms = db_row_u64(row, 11)},
-        .place_found =
-            !db_row_null(row, 12) && user_id_equal(read_user(row, 12), read_user(row, 1)),
-        .place_admitted_at_ms = db_row_u64(row, 13),
-        .place_completed_at_ms = db_row_u64(row, 14),
+        .row = {.id = {DB_ROW_U64(row, "reservation_id")},
+                .user = read_user(row, DB_COLUMN(row, "user_id")),
+                .concert = {DB_ROW_U64(row, "concert_id")},
+                .place_number = DB_ROW_U64(row, "place_number"),
+                .performance = {DB_ROW_U64(row, "performance_id")},
+                .amount_minor = DB_ROW_U64(row, "amount_minor"),
+                .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
+                .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
+                .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+                .paid_at_ms = DB_ROW_U64(row, "paid_at_ms")},
+        .place_found = !DB_ROW_NULL(row, "place_user_id") &&
+                       user_id_equal(read_user(row, DB_COLUMN(row, "place_user_id")),
+                                     read_user(row, DB_COLUMN(row, "user_id"))),
+        .place_admitted_at_ms = DB_ROW_U64(row, "admitted_at_ms"),
+        .place_completed_at_ms = DB_ROW_U64(row, "completed_at_ms"),
     };
-    l->seats_ok = audit_seats_parse(db_row_text(row, 5, NULL), db_row_u64(row, 6), &l->row.seats);
+    l->seats_ok = audit_seats_parse(DB_ROW_TEXT(row, "seat_numbers"), DB_ROW_U64(row, "seat_count"),
+                                    &l->row.seats);
 }
 
 /* The reservation of that id; rows come by id. NULL: there is none. */
@@ -114,8 +116,8 @@ static struct life *merge(struct stretch *s, uint64_t id) {
 
 static void take_event(void *ctx, const struct db_row *row) {
     struct stretch *s = ctx;
-    uint64_t id = db_row_u64(row, 0);
-    const char *kind = db_row_text(row, 1, NULL);
+    uint64_t id = DB_ROW_U64(row, "reservation_id");
+    const char *kind = DB_ROW_TEXT(row, "kind");
     struct life *l = merge(s, id);
     s->history.rows++;
     if (!l) {
@@ -125,21 +127,21 @@ static void take_event(void *ctx, const struct db_row *row) {
     }
     l->events[reservation_status_parse(kind)] =
         (struct stored_event){.there = true,
-                              .at_ms = db_row_u64(row, 2),
-                              .performance = {db_row_u64(row, 3)},
-                              .seq = db_row_u64(row, 4)};
+                              .at_ms = DB_ROW_U64(row, "at_ms"),
+                              .performance = {DB_ROW_U64(row, "performance_id")},
+                              .seq = DB_ROW_U64(row, "seq")};
 }
 
 static void take_payment(void *ctx, const struct db_row *row) {
     struct stretch *s = ctx;
     struct stored_payment p = {
-        .id = db_row_u64(row, 1),
-        .user = read_user(row, 2),
-        .amount_minor = db_row_u64(row, 3),
-        .balance_minor = db_row_u64(row, 4),
-        .paid_at_ms = db_row_u64(row, 5),
+        .id = DB_ROW_U64(row, "payment_id"),
+        .user = read_user(row, DB_COLUMN(row, "user_id")),
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .balance_minor = DB_ROW_U64(row, "balance_minor"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
     };
-    struct life *l = merge(s, db_row_u64(row, 0));
+    struct life *l = merge(s, DB_ROW_U64(row, "reservation_id"));
     s->paid.rows++;
     if (l)
         l->payment = p;
@@ -150,19 +152,19 @@ static void take_payment(void *ctx, const struct db_row *row) {
 static void take_entry(void *ctx, const struct db_row *row) {
     struct stretch *s = ctx;
     struct stored_entry e = {
-        .id = db_row_u64(row, 1),
-        .user = read_user(row, 2),
-        .amount_minor = db_row_i64(row, 4),
-        .balance_after_minor = db_row_u64(row, 5),
-        .created_at_ms = db_row_u64(row, 6),
+        .id = DB_ROW_U64(row, "entry_id"),
+        .user = read_user(row, DB_COLUMN(row, "user_id")),
+        .amount_minor = DB_ROW_I64(row, "amount_minor"),
+        .balance_after_minor = DB_ROW_U64(row, "balance_after_minor"),
+        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
     };
     enum entry_type type;
-    bool type_ok = audit_entry_type(db_row_u64(row, 3), &type);
-    struct life *l = merge(s, db_row_u64(row, 0));
+    bool type_ok = audit_entry_type(DB_ROW_U64(row, "type_number"), &type);
+    struct life *l = merge(s, DB_ROW_U64(row, "reservation_id"));
     if (type == ENTRY_REFUND) s->refunds.rows++;
     if (!l || !type_ok || type == ENTRY_CHARGE)
         check_offend(&s->orphans, "balance entry %" PRIu64 ", a %s, of reservation %" PRIu64, e.id,
-                     entry_type_name(type), db_row_u64(row, 0));
+                     entry_type_name(type), DB_ROW_U64(row, "reservation_id"));
     else
         *(type == ENTRY_PAYMENT ? &l->paid : &l->refunded) = e;
 }
@@ -389,14 +391,6 @@ static void judge(struct stretch *st, const struct life *l) {
 
 /* --- going through --- */
 
-static void take_count(void *ctx, const struct db_row *row) {
-    *(uint64_t *)ctx = db_row_u64(row, 0);
-}
-
-static void take_offending(void *ctx, const struct db_row *row) {
-    check_offend(ctx, "%s", db_row_text(row, 0, NULL));
-}
-
 static enum err look_elsewhere(struct stretch *st) {
     for (size_t i = 0; i < st->elsewhere_count; i++) {
         const struct life *l = &st->lives[st->elsewhere[i]];
@@ -405,7 +399,7 @@ static enum err look_elsewhere(struct stretch *st) {
             db_run(st->a->db, STMT_AUDIT_PASS,
                    DB_ARGS(DB_U64(l->row.concert.v), DB_BYTES(l->row.user.v, sizeof l->row.user.v),
                            DB_U64(l->payment.paid_at_ms)),
-                   take_count, &found, NULL);
+                   check_take_count, &found, NULL);
         if (e) return e;
         if (!found)
             OFFEND(&st->pass, l, "payment %" PRIu64 " at %" PRIu64 " ended no place", l->payment.id,
@@ -446,7 +440,7 @@ enum err audit_reservations(struct audit *a, struct halls *halls) {
     if (!st.lives || !st.elsewhere) abort();
     enum err e = db_run(a->db, STMT_AUDIT_HALLS, 0, NULL, take_hall, halls, NULL);
     if (!e) e = go_through(&st);
-    if (!e) e = db_run(a->db, STMT_AUDIT_NO_USER, 0, NULL, take_offending, &st.orphans, NULL);
+    if (!e) e = db_run(a->db, STMT_AUDIT_NO_USER, 0, NULL, check_take_offending, &st.orphans, NULL);
     sale_free(&st.sale);
     free(st.lives);
     free(st.elsewhere);

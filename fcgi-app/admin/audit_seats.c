@@ -53,16 +53,17 @@ struct seat_event {
 
 static struct seat_event read_event(const struct db_row *row, struct performance_id performance) {
     struct seat_event e = {
-        .seq = db_row_u64(row, 0),
-        .kind = reservation_status_parse(db_row_text(row, 1, NULL)),
-        .r = {.id = {db_row_u64(row, 2)},
+        .seq = DB_ROW_U64(row, "seq"),
+        .kind = reservation_status_parse(DB_ROW_TEXT(row, "kind")),
+        .r = {.id = {DB_ROW_U64(row, "reservation_id")},
               .performance = performance,
               .status = RESERVATION_HELD,
-              .created_at_ms = db_row_u64(row, 6),
-              .held_until_ms = db_row_u64(row, 7)},
+              .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+              .held_until_ms = DB_ROW_U64(row, "held_until_ms")},
     };
-    e.ok = audit_seats_parse(db_row_text(row, 4, NULL), db_row_u64(row, 5), &e.r.seats) &&
-           db_row_u64(row, 3) == performance.v;
+    e.ok = audit_seats_parse(DB_ROW_TEXT(row, "seat_numbers"), DB_ROW_U64(row, "seat_count"),
+                             &e.r.seats) &&
+           DB_ROW_U64(row, "performance_id") == performance.v;
     return e;
 }
 
@@ -210,14 +211,14 @@ struct stored_seat {
 
 static struct stored_seat read_seat(const struct db_row *row) {
     return (struct stored_seat){
-        .number = db_row_u64(row, 0),
-        .reservation = db_row_u64(row, 1),
-        .taken_until_ms = db_row_u64(row, 2),
-        .performance = db_row_u64(row, 3),
-        .found = !db_row_null(row, 3),
-        .status = reservation_status_parse(db_row_text(row, 4, NULL)),
-        .held_until_ms = db_row_u64(row, 5),
-        .seat_numbers = db_row_text(row, 6, NULL),
+        .number = DB_ROW_U64(row, "seat_number"),
+        .reservation = DB_ROW_U64(row, "reservation_id"),
+        .taken_until_ms = DB_ROW_U64(row, "taken_until_ms"),
+        .performance = DB_ROW_U64(row, "performance_id"),
+        .found = !DB_ROW_NULL(row, "performance_id"),
+        .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
+        .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
+        .seat_numbers = DB_ROW_TEXT(row, "seat_numbers"),
     };
 }
 
@@ -281,10 +282,6 @@ static void take_seat(void *ctx, const struct db_row *row) {
 
 /* --- going through --- */
 
-static void take_lack(void *ctx, const struct db_row *row) {
-    check_offend(ctx, "%s", db_row_text(row, 0, NULL));
-}
-
 /* Each sound sold seat is another one of a PAID reservation: so the counts agree if and only if
  * none lacks one. */
 static enum err count_sold(struct seats *s) {
@@ -293,7 +290,8 @@ static enum err count_sold(struct seats *s) {
     check_offend(&s->owned,
                  "performance %" PRIu64 ": %" PRIu64 " seats are sold, %" PRIu64 " were paid",
                  HALL(s), s->sold, s->hall->sold);
-    return db_run(s->a->db, STMT_AUDIT_OWNED, DB_ARGS(DB_U64(HALL(s))), take_lack, &s->owned, NULL);
+    return db_run(s->a->db, STMT_AUDIT_OWNED, DB_ARGS(DB_U64(HALL(s))), check_take_offending,
+                  &s->owned, NULL);
 }
 
 static enum err go_through(struct seats *s, const struct hall *hall) {
@@ -321,10 +319,6 @@ static enum err go_through(struct seats *s, const struct hall *hall) {
     return e ? e : count_sold(s);
 }
 
-static void take_count(void *ctx, const struct db_row *row) {
-    *(uint64_t *)ctx = db_row_u64(row, 0);
-}
-
 static enum err settle_doubts(struct seats *s) {
     for (size_t i = 0; i < s->doubts_count; i++) {
         const struct doubt *d = &s->doubts[i];
@@ -332,7 +326,7 @@ static enum err settle_doubts(struct seats *s) {
         enum err e = d->sure
                          ? E_OK
                          : db_run(s->a->db, STMT_AUDIT_UNNUMBERED, DB_ARGS(DB_U64(d->reservation)),
-                                  take_count, &unnumbered, NULL);
+                                  check_take_count, &unnumbered, NULL);
         if (e) return e;
         if (unnumbered) continue;
         if (d->seq)
@@ -363,8 +357,10 @@ enum err audit_seats(struct audit *a, const struct halls *halls) {
     enum err e = E_OK;
     for (size_t i = 0; !e && i < halls->count; i++) e = go_through(&s, &halls->list[i]);
     if (!e) e = settle_doubts(&s);
-    if (!e) e = db_run(a->db, STMT_AUDIT_OWNED_HELD, 0, NULL, take_lack, &s.owned, NULL);
-    if (!e) e = db_run(a->db, STMT_AUDIT_SEATS_ASTRAY, 0, NULL, take_lack, &s.halls_check, NULL);
+    if (!e) e = db_run(a->db, STMT_AUDIT_OWNED_HELD, 0, NULL, check_take_offending, &s.owned, NULL);
+    if (!e)
+        e = db_run(a->db, STMT_AUDIT_SEATS_ASTRAY, 0, NULL, check_take_offending, &s.halls_check,
+                   NULL);
     sale_free(&s.sale);
     free(s.holders);
     free(s.doubts);

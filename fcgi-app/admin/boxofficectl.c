@@ -212,30 +212,30 @@ struct show {
 
 static void show_queue(void *ctx, const struct db_row *row) {
     struct show *s = ctx;
-    if (db_row_u64(row, 0) != s->concert) return;
+    if (DB_ROW_U64(row, "concert_id") != s->concert) return;
     struct json_object *o = s->found = json_object_new_object();
     json_add_u64(o, "concertId", s->concert);
-    json_add_u64(o, "tail", db_row_u64(row, 1));
-    json_add_u64(o, "admittedThrough", db_row_u64(row, 2));
-    json_add_u64(o, "waiting", db_row_u64(row, 3));
-    json_add_u64(o, "active", db_row_u64(row, 4));
-    json_add_u64(o, "maxActive", db_row_u64(row, 7));
-    json_add_u64(o, "admittedTotal", db_row_u64(row, 5));
-    json_add_u64(o, "noShows", db_row_u64(row, 6));
-    json_add(o, "paused", json_object_new_boolean(db_row_u64(row, 8) != 0));
-    json_add(o, "draining", json_object_new_boolean(db_row_u64(row, 9) != 0));
-    json_add(o, "open", json_object_new_boolean(db_row_u64(row, 12) != 0));
+    json_add_u64(o, "tail", DB_ROW_U64(row, "tail"));
+    json_add_u64(o, "admittedThrough", DB_ROW_U64(row, "admitted_through"));
+    json_add_u64(o, "waiting", DB_ROW_U64(row, "waiting"));
+    json_add_u64(o, "active", DB_ROW_U64(row, "active"));
+    json_add_u64(o, "maxActive", DB_ROW_U64(row, "max_active"));
+    json_add_u64(o, "admittedTotal", DB_ROW_U64(row, "admitted_total"));
+    json_add_u64(o, "noShows", DB_ROW_U64(row, "no_show_total"));
+    json_add(o, "paused", json_object_new_boolean(DB_ROW_U64(row, "paused") != 0));
+    json_add(o, "draining", json_object_new_boolean(DB_ROW_U64(row, "draining") != 0));
+    json_add(o, "open", json_object_new_boolean(DB_ROW_U64(row, "is_open") != 0));
 }
 
 static void show_oldest(void *ctx, const struct db_row *row) {
     struct show *s = ctx;
-    s->oldest_number = db_row_u64(row, 0);
-    s->oldest_ms = db_row_u64(row, 1);
-    s->now_ms = db_row_u64(row, 2);
+    s->oldest_number = DB_ROW_U64(row, "number");
+    s->oldest_ms = DB_ROW_U64(row, "joined_at_ms");
+    s->now_ms = DB_ROW_U64(row, "now_ms");
 }
 
 static void take_number(void *ctx, const struct db_row *row) {
-    *(uint64_t *)ctx = db_row_u64(row, 0);
+    *(uint64_t *)ctx = DB_ROW_U64(row, "admitted");
 }
 
 static enum err queue_state(struct ctl *ctl, struct show *s) {
@@ -317,9 +317,9 @@ static int c_queue_drain(struct ctl *ctl) {
 
 static void show_user(void *ctx, const struct db_row *row) {
     struct json_object *o = *(struct json_object **)ctx = json_object_new_object();
-    json_add_text(o, "name", db_row_text(row, 0, NULL));
-    json_add_u64(o, "balance", db_row_u64(row, 1));
-    json_add_time(o, "createdAt", db_row_u64(row, 2));
+    json_add_text(o, "name", DB_ROW_TEXT(row, "name"));
+    json_add_u64(o, "balance", DB_ROW_U64(row, "balance_minor"));
+    json_add_time(o, "createdAt", DB_ROW_U64(row, "created_at_ms"));
 }
 
 static int print_object(struct ctl *ctl, struct json_object *o) {
@@ -344,9 +344,8 @@ static int c_user_show(struct ctl *ctl) {
 static void show_reservation(void *ctx, const struct db_row *row) {
     struct reservation r;
     struct user_id user;
-    size_t len;
-    reservation_from_row(row, 0, &r);
-    memcpy(user.v, db_row_text(row, 9, &len), 16);
+    reservation_from_row(row, &r);
+    if (!DB_ROW_BYTES(row, "user_id", user.v, sizeof user.v)) abort(); /* BINARY(16) */
     struct json_object *o = *(struct json_object **)ctx = json_object_new_object(),
                        *seats = json_object_new_array();
     for (size_t i = 0; i < r.seats.count; i++)
@@ -354,7 +353,7 @@ static void show_reservation(void *ctx, const struct db_row *row) {
     json_add_u64(o, "reservationId", r.id.v);
     json_add_user(o, "userId", user);
     json_add_u64(o, "concertId", r.concert.v);
-    json_add_u64(o, "number", db_row_u64(row, 10));
+    json_add_u64(o, "number", DB_ROW_U64(row, "place_number"));
     json_add_u64(o, "performanceId", r.performance.v);
     json_add(o, "seatNumbers", seats);
     json_add_u64(o, "amount", r.amount_minor);

@@ -21,16 +21,17 @@ struct asked {
 static void take_server(void *ctx, const struct db_row *row) {
     struct asked *a = ctx;
     struct check *c = a->c;
-    snprintf(c->server.version, sizeof c->server.version, "%s", db_row_text(row, 0, NULL));
-    a->now_ms = db_row_u64(row, 1);
-    c->server.max_connections = db_row_u64(row, 2);
-    c->server.flush_log = db_row_u64(row, 3);
-    c->server.log_bin = db_row_u64(row, 4);
-    c->server.sync_binlog = db_row_u64(row, 5);
-    snprintf(c->server.doublewrite, sizeof c->server.doublewrite, "%s", db_row_text(row, 6, NULL));
-    const char *read_only = db_row_text(row, 7, NULL);
+    snprintf(c->server.version, sizeof c->server.version, "%s", DB_ROW_TEXT(row, "server_version"));
+    a->now_ms = DB_ROW_U64(row, "now_ms");
+    c->server.max_connections = DB_ROW_U64(row, "max_connections");
+    c->server.flush_log = DB_ROW_U64(row, "flush_log");
+    c->server.log_bin = DB_ROW_U64(row, "log_bin");
+    c->server.sync_binlog = DB_ROW_U64(row, "sync_binlog");
+    snprintf(c->server.doublewrite, sizeof c->server.doublewrite, "%s",
+             DB_ROW_TEXT(row, "doublewrite"));
+    const char *read_only = DB_ROW_TEXT(row, "is_read_only");
     c->server.read_only = strcmp(read_only, "0") != 0 && strcmp(read_only, "OFF") != 0;
-    snprintf(c->server.datadir, sizeof c->server.datadir, "%s", db_row_text(row, 8, NULL));
+    snprintf(c->server.datadir, sizeof c->server.datadir, "%s", DB_ROW_TEXT(row, "datadir"));
 }
 
 /* The numbers are those of the servers and of their client library. */
@@ -118,7 +119,7 @@ struct versions {
 
 static void take_version(void *ctx, const struct db_row *row) {
     struct versions *has = ctx;
-    if (has->count < MIGRATIONS_MAX) has->v[has->count++] = (unsigned)db_row_u64(row, 0);
+    if (has->count < MIGRATIONS_MAX) has->v[has->count++] = (unsigned)DB_ROW_U64(row, "version");
 }
 
 static bool contains(const struct versions *list, unsigned v) {

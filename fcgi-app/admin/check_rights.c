@@ -95,7 +95,7 @@ static const char *table_of(const char *object, const char *database) {
 static void take_grant(void *ctx, const struct db_row *row) {
     struct rights *r = ctx;
     struct grant g;
-    const char *text = db_row_text(row, 0, NULL);
+    const char *text = db_row_only(row);
     if (!grant_parse(text, &g)) return;
     const char *table = table_of(g.object, r->database);
     bool all = strncmp(g.rights, "ALL PRIVILEGES", 14) == 0,

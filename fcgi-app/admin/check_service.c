@@ -175,9 +175,9 @@ static void look_at_file(void *ctx, const struct db_row *row) {
     struct files *f = ctx;
     char path[PATH_MAX], what[200] = "";
     snprintf(path, sizeof path, "%s/%" PRIu64 ".json", f->c->conf.queue_state_dir,
-             db_row_u64(row, 0));
+             DB_ROW_U64(row, "concert_id"));
     /* Where nobody waits and nobody is let in there need not be one: a worker answers then. */
-    if (db_row_u64(row, 3) + db_row_u64(row, 4) == 0 && access(path, F_OK)) return;
+    if (DB_ROW_U64(row, "waiting") + DB_ROW_U64(row, "active") == 0 && access(path, F_OK)) return;
     uint64_t age_ms = file_age_ms(f->c, path);
     if (access(path, R_OK))
         snprintf(what, sizeof what, "%s", strerror(errno));
@@ -191,7 +191,7 @@ static void look_at_file(void *ctx, const struct db_row *row) {
     if (!*what) return;
     if (f->bad++ == 0)
         snprintf(f->first, sizeof f->first, "%.80s/%" PRIu64 ".json: %s",
-                 f->c->conf.queue_state_dir, db_row_u64(row, 0), what);
+                 f->c->conf.queue_state_dir, DB_ROW_U64(row, "concert_id"), what);
 }
 
 void check_queue_files(struct check *c) {
@@ -210,7 +210,7 @@ void check_queue_files(struct check *c) {
     if (f.bad)
         check_wrong(c,
                     "%" PRIu64 " of %" PRIu64 " are missing, old or unreadable: %s; the ticker "
-                                              "writes them: does it run, and may it write there?",
+                    "writes them: does it run, and may it write there?",
                     f.bad, f.count, f.first);
     else
         check_ok(c, "%" PRIu64 ", up to date", f.count);

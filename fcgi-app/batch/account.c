@@ -51,7 +51,7 @@ struct balance {
 };
 
 static void take_balance(void *ctx, const struct db_row *row) {
-    *(struct balance *)ctx = (struct balance){true, db_row_u64(row, 0)};
+    *(struct balance *)ctx = (struct balance){true, DB_ROW_U64(row, "balance_minor")};
 }
 
 enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balance_minor_r) {
@@ -73,14 +73,14 @@ struct history {
 static void take_entry(void *ctx, const struct db_row *row) {
     struct history *h = ctx;
     h->user = true;
-    if (db_row_null(row, 0)) return;
+    if (DB_ROW_NULL(row, "entry_id")) return;
     struct balance_entry e = {
-        .id = db_row_u64(row, 0),
-        .type = db_row_text(row, 1, NULL),
-        .amount_minor = db_row_i64(row, 2),
-        .balance_after_minor = db_row_u64(row, 3),
-        .created_at_ms = db_row_u64(row, 4),
-        .reservation = db_row_u64(row, 5),
+        .id = DB_ROW_U64(row, "entry_id"),
+        .type = DB_ROW_TEXT(row, "type"),
+        .amount_minor = DB_ROW_I64(row, "amount_minor"),
+        .balance_after_minor = DB_ROW_U64(row, "balance_after_minor"),
+        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+        .reservation = DB_ROW_U64(row, "reservation_id"),
     };
     h->each(h->ctx, &e);
 }

@@ -65,7 +65,7 @@ struct count {
 };
 
 static void take_count(void *ctx, const struct db_row *row) {
-    *(struct count *)ctx = (struct count){db_row_u64(row, 0), db_row_u64(row, 1)};
+    *(struct count *)ctx = (struct count){DB_ROW_U64(row, "ahead"), DB_ROW_U64(row, "event_seq")};
 }
 
 enum err queue_ahead(struct db *db, const struct board *board, struct place *place) {
@@ -261,13 +261,13 @@ enum err queue_get(struct db *db, struct concert_id concert, struct board_queue 
     return e ? e : queue_r->concert ? E_OK : E_CONCERT_NOT_FOUND;
 }
 
-enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) {
-    enum place_state state = place_state_parse(db_row_text(row, column, NULL));
+enum err queue_pass_check(const struct db_row *row, bool *claim_r) {
+    enum place_state state = place_state_parse(DB_ROW_TEXT(row, "state"));
     *claim_r = false;
     if (state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
-    if (state != PLACE_ACTIVE || db_row_u64(row, column + 2) <= db_row_u64(row, column + 3))
+    if (state != PLACE_ACTIVE || DB_ROW_U64(row, "expires_at_ms") <= DB_ROW_U64(row, "now_ms"))
         return E_QUEUE_TOKEN_EXPIRED;
-    *claim_r = db_row_null(row, column + 1);
+    *claim_r = DB_ROW_NULL(row, "claimed_at_ms");
     return E_OK;
 }
 

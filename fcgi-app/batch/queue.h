@@ -49,7 +49,7 @@ enum err queue_get(struct db *db, struct concert_id concert, struct board_queue 
 /* What the columns state, claimed_at_ms, expires_at_ms, now_ms of a place's row mean for a request
  * that needs an active pass: OK, QUEUE_NOT_ADMITTED or QUEUE_TOKEN_EXPIRED; *claim_r when it is yet
  * to show up. */
-enum err queue_pass_check(const struct db_row *row, size_t column, bool *claim_r) MUST_USE;
+enum err queue_pass_check(const struct db_row *row, bool *claim_r) MUST_USE;
 /* Shows up. */
 enum err queue_claim(struct db *db, const struct conf *conf, const struct token *token) MUST_USE;
 /* Fills ahead, eta and poll advice of one who waits, for QUEUE_NOT_ADMITTED. */

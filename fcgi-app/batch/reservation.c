@@ -29,20 +29,18 @@ void seat_numbers_parse(const char *text, struct seat_numbers *seats_r) {
     }
 }
 
-void reservation_from_row(const struct db_row *row, size_t column,
-                          struct reservation *reservation_r) {
+void reservation_from_row(const struct db_row *row, struct reservation *reservation_r) {
     *reservation_r = (struct reservation){
-        .id = {db_row_u64(row, column)},
-        .concert = {db_row_u64(row, column + 1)},
-        .performance = {db_row_u64(row, column + 2)},
-        .amount_minor = db_row_u64(row, column + 4),
-        .held_until_ms = db_row_u64(row, column + 6),
-        .created_at_ms = db_row_u64(row, column + 7),
-        .paid_at_ms = db_row_u64(row, column + 8),
+        .id = {DB_ROW_U64(row, "reservation_id")},
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .performance = {DB_ROW_U64(row, "performance_id")},
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
+        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
     };
-    seat_numbers_parse(db_row_text(row, column + 3, NULL), &reservation_r->seats);
-    snprintf(reservation_r->status, sizeof reservation_r->status, "%s",
-             db_row_text(row, column + 5, NULL));
+    seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &reservation_r->seats);
+    snprintf(reservation_r->status, sizeof reservation_r->status, "%s", DB_ROW_TEXT(row, "status"));
 }
 
 void reservation_of(const struct reservation_row *row, struct reservation *reservation_r) {
@@ -71,27 +69,27 @@ static void take_reservation(void *ctx, const struct db_row *row) {
     struct each *l = ctx;
     struct reservation r;
     l->user = true;
-    if (db_row_null(row, 0)) return;
+    if (DB_ROW_NULL(row, "reservation_id")) return;
     l->any = true;
-    reservation_from_row(row, 0, &r);
+    reservation_from_row(row, &r);
     l->reservation(l->ctx, &r);
 }
 
 static void take_payment(void *ctx, const struct db_row *row) {
     struct each *l = ctx;
     l->user = true;
-    if (db_row_null(row, 0)) return;
+    if (DB_ROW_NULL(row, "payment_id")) return;
     l->any = true;
     struct payment p = {
-        .id = {db_row_u64(row, 0)},
-        .reservation = {db_row_u64(row, 1)},
-        .concert = {db_row_u64(row, 2)},
-        .performance = {db_row_u64(row, 3)},
-        .amount_minor = db_row_u64(row, 5),
-        .balance_minor = db_row_u64(row, 6),
-        .paid_at_ms = db_row_u64(row, 7),
+        .id = {DB_ROW_U64(row, "payment_id")},
+        .reservation = {DB_ROW_U64(row, "reservation_id")},
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .performance = {DB_ROW_U64(row, "performance_id")},
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .balance_minor = DB_ROW_U64(row, "balance_minor"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
     };
-    seat_numbers_parse(db_row_text(row, 4, NULL), &p.seats);
+    seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &p.seats);
     l->payment(l->ctx, &p);
 }
 

@@ -53,9 +53,8 @@ enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r)
 /* "3,4" and back. */
 void seat_numbers_text(const struct seat_numbers *seats, char text_r[SEATS_TEXT_MAX]);
 void seat_numbers_parse(const char *text, struct seat_numbers *seats_r);
-/* A row that begins with RESERVATION_COLUMNS of stmt.def. */
-void reservation_from_row(const struct db_row *row, size_t column,
-                          struct reservation *reservation_r);
+/* A row that bears RESERVATION_COLUMNS of stmt.def. */
+void reservation_from_row(const struct db_row *row, struct reservation *reservation_r);
 
 /* Tidies up after holds that ran out, at most tick_batch of them.
  */

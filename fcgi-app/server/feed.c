@@ -279,7 +279,7 @@ static void take_event(void *ctx, const struct db_row *row) {
 
 static void take_gone(void *ctx, const struct db_row *row) {
     struct feed *f = ctx;
-    push_left(f, f->at_concert->concert, db_row_u64(row, 0));
+    push_left(f, f->at_concert->concert, DB_ROW_U64(row, "number"));
 }
 
 static void add_range(struct strbuf *t, uint64_t id, uint64_t least, uint64_t most) {

@@ -13,11 +13,11 @@ struct each_concert {
 static void take_concert(void *ctx, const struct db_row *row) {
     struct each_concert *c = ctx;
     struct concert concert = {
-        .id = {db_row_u64(row, 0)},
-        .title = db_row_text(row, 1, NULL),
-        .sales_open_at_ms = db_row_u64(row, 2),
-        .sales_close_at_ms = db_row_u64(row, 3),
-        .performances = db_row_u64(row, 4),
+        .id = {DB_ROW_U64(row, "concert_id")},
+        .title = DB_ROW_TEXT(row, "title"),
+        .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
+        .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
+        .performances = DB_ROW_U64(row, "performances"),
     };
     c->any = true;
     c->each(c->ctx, &concert);
@@ -35,7 +35,7 @@ enum err concert_get(struct db *db, struct concert_id id, concert_fn *each, void
     return e ? e : c.any ? E_OK : E_CONCERT_NOT_FOUND;
 }
 
-/* The place's columns come first in each row: state, claimed_at_ms, expires_at_ms, now_ms. */
+/* Of rows that bear the place's columns each, for queue_pass_check. */
 struct behind_pass {
     bool any, claim;
     enum err pass, object;
@@ -58,18 +58,18 @@ static enum err pass_result(struct db *db, const struct conf *conf, const struct
 
 static void take_performance(void *ctx, const struct db_row *row) {
     struct behind_pass *b = ctx;
-    if (!b->any) b->pass = queue_pass_check(row, 0, &b->claim);
+    if (!b->any) b->pass = queue_pass_check(row, &b->claim);
     b->any = true;
-    if (b->pass || db_row_null(row, 4)) return;
+    if (b->pass || DB_ROW_NULL(row, "performance_id")) return;
     struct performance p = {
-        .id = {db_row_u64(row, 4)},
-        .starts_at_ms = db_row_u64(row, 5),
-        .venue = db_row_text(row, 6, NULL),
-        .price_minor = db_row_u64(row, 7),
-        .total_seats = db_row_u64(row, 8),
-        .available_seats = db_row_u64(row, 9),
-        .sales_open_at_ms = db_row_u64(row, 10),
-        .sales_close_at_ms = db_row_u64(row, 11),
+        .id = {DB_ROW_U64(row, "performance_id")},
+        .starts_at_ms = DB_ROW_U64(row, "starts_at_ms"),
+        .venue = DB_ROW_TEXT(row, "venue"),
+        .price_minor = DB_ROW_U64(row, "price_minor"),
+        .total_seats = DB_ROW_U64(row, "total_seats"),
+        .available_seats = DB_ROW_U64(row, "available_seats"),
+        .sales_open_at_ms = DB_ROW_U64(row, "sales_open_at_ms"),
+        .sales_close_at_ms = DB_ROW_U64(row, "sales_close_at_ms"),
     };
     b->performance(b->ctx, &p);
 }
@@ -86,19 +86,19 @@ enum err performance_list(struct db *db, const struct conf *conf, const struct t
 
 static void take_seat(void *ctx, const struct db_row *row) {
     struct behind_pass *b = ctx;
-    uint64_t now_ms = db_row_u64(row, 3);
+    uint64_t now_ms = DB_ROW_U64(row, "now_ms");
     if (!b->any) {
-        b->pass = queue_pass_check(row, 0, &b->claim);
-        if (db_row_null(row, 4))
+        b->pass = queue_pass_check(row, &b->claim);
+        if (DB_ROW_NULL(row, "concert_id"))
             b->object = E_PERFORMANCE_NOT_FOUND;
-        else if (db_row_u64(row, 4) != b->concert)
+        else if (DB_ROW_U64(row, "concert_id") != b->concert)
             b->pass = E_QUEUE_TOKEN_WRONG_CONCERT;
-        b->seats =
-            (struct seats){.price_minor = db_row_u64(row, 5), .total_seats = db_row_u64(row, 6)};
+        b->seats = (struct seats){.price_minor = DB_ROW_U64(row, "price_minor"),
+                                  .total_seats = DB_ROW_U64(row, "total_seats")};
     }
     b->any = true;
     if (b->pass || b->object) return;
-    uint64_t until_ms = db_row_u64(row, 7);
+    uint64_t until_ms = DB_ROW_U64(row, "taken_until_ms");
     enum seat_status status = until_ms == INT64_MAX ? SEAT_SOLD
                               : until_ms > now_ms   ? SEAT_HELD
                                                     : SEAT_AVAILABLE;
@@ -118,8 +118,13 @@ enum err seat_list(struct db *db, const struct conf *conf, const struct token *t
     return pass_result(db, conf, token, &b, e);
 }
 
-static void take_id(void *ctx, const struct db_row *row) {
-    if (db_row_columns(row) > 1) *(uint64_t *)ctx = db_row_u64(row, 1);
+/* A refusal has its code alone. */
+static void take_concert_id(void *ctx, const struct db_row *row) {
+    if (db_row_columns(row) > 1) *(uint64_t *)ctx = DB_ROW_U64(row, "concert_id");
+}
+
+static void take_performance_id(void *ctx, const struct db_row *row) {
+    if (db_row_columns(row) > 1) *(uint64_t *)ctx = DB_ROW_U64(row, "performance_id");
 }
 
 enum err concert_add(struct db *db, const char *title, uint64_t max_active, uint64_t open_ms,
@@ -127,7 +132,7 @@ enum err concert_add(struct db *db, const char *title, uint64_t max_active, uint
     return db_run(db, STMT_CONCERT_ADD,
                   DB_ARGS(db_text(title), DB_U64(max_active), db_u64_or_null(open_ms),
                           db_u64_or_null(close_ms)),
-                  take_id, &id_r->v, NULL);
+                  take_concert_id, &id_r->v, NULL);
 }
 
 enum err performance_add(struct db *db, struct concert_id concert, uint64_t starts_at_ms,
@@ -137,5 +142,5 @@ enum err performance_add(struct db *db, struct concert_id concert, uint64_t star
                   DB_ARGS(DB_U64(concert.v), DB_U64(starts_at_ms), db_text(venue),
                           DB_U64(price_minor), DB_U64(seats), db_u64_or_null(open_ms),
                           db_u64_or_null(close_ms)),
-                  take_id, &id_r->v, NULL);
+                  take_performance_id, &id_r->v, NULL);
 }

@@ -116,6 +116,11 @@ const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r) 
 
 size_t db_row_columns(const struct db_row *row) { return row->columns; }
 
+const char *db_row_only(const struct db_row *row) {
+    assert(row->columns == 1);
+    return db_row_text(row, 0, NULL);
+}
+
 const char *db_row_result(const struct db_row *row) {
     return row->columns ? row->column[0].name : "";
 }

@@ -43,6 +43,8 @@ int64_t db_row_i64(const struct db_row *row, size_t column);
 /* NUL-terminated. */
 const char *db_row_text(const struct db_row *row, size_t column, size_t *len_r);
 size_t db_row_columns(const struct db_row *row);
+/* The text of a result's one column, whatever its name: SHOW GRANTS has the user's in it. */
+const char *db_row_only(const struct db_row *row);
 /* A result's name: that of its first column, by which the results of one CALL are told apart. */
 const char *db_row_result(const struct db_row *row);
 /* Which of a CALL's result sets the row is of, from 0. Empty ones count. */

@@ -79,7 +79,7 @@ static bool lock(struct db *db, char *why_r, size_t why_size) {
 }
 
 static void take_checksum(void *ctx, const struct db_row *row) {
-    snprintf(ctx, 2 * HASH_BYTES + 1, "%s", db_row_text(row, 0, NULL));
+    snprintf(ctx, 2 * HASH_BYTES + 1, "%s", DB_ROW_TEXT(row, "checksum"));
 }
 
 static bool apply(struct db *db, const char *dir, const char *file, char *why_r, size_t why_size) {

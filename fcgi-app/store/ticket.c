@@ -5,23 +5,23 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row that begins with TICKET_COLUMNS of stmt.def. */
+/* A row of TICKET_COLUMNS of stmt.def. */
 static void take(void *ctx, const struct db_row *row) {
     struct ticket *t = ctx;
-    if (db_row_null(row, 0)) return;
+    if (DB_ROW_NULL(row, "payment_id")) return;
     *t = (struct ticket){
-        .payment = {db_row_u64(row, 0)},
-        .reservation = {db_row_u64(row, 1)},
-        .concert = {db_row_u64(row, 2)},
-        .performance = {db_row_u64(row, 3)},
-        .amount_minor = db_row_u64(row, 5),
-        .paid_at_ms = db_row_u64(row, 6),
-        .starts_at_ms = db_row_u64(row, 8),
+        .payment = {DB_ROW_U64(row, "payment_id")},
+        .reservation = {DB_ROW_U64(row, "reservation_id")},
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .performance = {DB_ROW_U64(row, "performance_id")},
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
+        .starts_at_ms = DB_ROW_U64(row, "starts_at_ms"),
     };
-    seat_numbers_parse(db_row_text(row, 4, NULL), &t->seats);
-    snprintf(t->status, sizeof t->status, "%s", db_row_text(row, 7, NULL));
-    snprintf(t->title, sizeof t->title, "%s", db_row_text(row, 9, NULL));
-    snprintf(t->venue, sizeof t->venue, "%s", db_row_text(row, 10, NULL));
+    seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &t->seats);
+    snprintf(t->status, sizeof t->status, "%s", DB_ROW_TEXT(row, "status"));
+    snprintf(t->title, sizeof t->title, "%s", DB_ROW_TEXT(row, "title"));
+    snprintf(t->venue, sizeof t->venue, "%s", DB_ROW_TEXT(row, "venue"));
 }
 
 struct mine {
