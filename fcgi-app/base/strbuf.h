@@ -29,11 +29,4 @@ void strbuf_free(struct strbuf *t);
 
 __attribute__((format(printf, 2, 3))) void strbuf_add(struct strbuf *t, const char *format, ...);
 
-/* Bytes in hexadecimal; bytes as they are. */
-void strbuf_hex(struct strbuf *t, const void *bytes, size_t len);
-void strbuf_bytes(struct strbuf *t, const void *bytes, size_t len);
-/* Empties it; keeps its memory, or gives it back. */
-void strbuf_reset(struct strbuf *t);
-void strbuf_free(struct strbuf *t);
-
 #endif

@@ -56,8 +56,4 @@ void seat_numbers_parse(const char *text, struct seat_numbers *seats_r);
 /* A row that bears RESERVATION_COLUMNS of stmt.def. */
 void reservation_from_row(const struct db_row *row, struct reservation *reservation_r);
 
-/* Tidies up after holds that ran out, at most tick_batch of them.
- */
-enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) MUST_USE;
-
 #endif

@@ -340,6 +340,7 @@ int pool_run(struct conf *conf, struct token_keys *keys, const char *config_path
     p.child = calloc(p.children, sizeof *p.child);
     if (!p.board || !p.stats || !p.child) {
         log_line(LOG_L_ERROR, "no memory for the board; lower board_concerts");
+        free(p.child);
         return 1;
     }
     keys->signing = &p.stats->signing_key;

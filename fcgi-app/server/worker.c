@@ -272,7 +272,7 @@ static bool make_jobs(struct pool_of_jobs *pool, size_t size) {
 }
 
 static void free_jobs(struct pool_of_jobs *pool) {
-    for (size_t i = 0; i < pool->size; i++) resp_free(&pool->job[i].resp);
+    for (size_t i = 0; pool->job && i < pool->size; i++) resp_free(&pool->job[i].resp);
     free(pool->job);
     free(pool->free);
     free(pool->kept);
@@ -339,6 +339,7 @@ int worker_run(const struct worker *w) {
     if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, w->listen_fd, &event) ||
         !make_jobs(&pool, w->writer ? w->conf->batch_max * KEPT_BATCHES : 1)) {
         log_line(LOG_L_ERROR, "epoll: %s", strerror(errno));
+        free_jobs(&pool);
         return 1;
     }
     serve(&pool, epoll_fd, &waiting, db, w);

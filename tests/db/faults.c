@@ -211,7 +211,7 @@ static unsigned inner_faults(const struct script *s, const struct instrumented *
 }
 
 void every_fault_within_a_write_has_one_outcome(void) {
-    struct instrumented with, without;
+    struct instrumented with = {0}, without = {0};
     unsigned passed = 0;
     CU_ASSERT_FATAL(instrument(conf.sql_dir, true, &with) &&
                     instrument(conf.sql_dir, false, &without));

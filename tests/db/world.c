@@ -6,6 +6,7 @@
 #include "admin/audit.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <json-c/json.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ struct batch_request request_of(enum batch_kind kind, const struct cred *cred,
                                 const struct token *token, struct idem *idem) {
     struct batch_request r = {.kind = kind, .idem = idem, .answer = keep, .by_key = cred != NULL};
     if (cred) r.cred = *cred;
+    assert(cred || token);
     r.user = cred ? cred->user : token->user;
     if (token) r.concert = token->concert;
     if (token) r.number = token->number;
