@@ -2,10 +2,12 @@
 /* Users and balances. */
 #include "batch/account.h"
 
+#include <assert.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
 void account_new(struct cred *cred_r, char access_key_r[ACCESS_KEY_SIZE]) {
+    assert(cred_r && access_key_r);
     uint8_t key[ACCESS_KEY_BYTES];
     cred_r->user = user_id_new();
     memcpy(key, cred_r->user.v, 16);
@@ -17,6 +19,7 @@ void account_new(struct cred *cred_r, char access_key_r[ACCESS_KEY_SIZE]) {
 
 enum err account_key_parse(const char *access_key, struct cred *cred_r) {
     uint8_t key[ACCESS_KEY_BYTES];
+    assert(access_key && cred_r);
     if (base64url_decode(access_key, strlen(access_key), key, sizeof key) != ACCESS_KEY_BYTES)
         return E_CREDENTIALS_INVALID;
     memcpy(cred_r->user.v, key, 16);
@@ -31,6 +34,7 @@ static void take_any(void *ctx, const struct db_row *row) {
 }
 
 enum err account_prove(struct db *db, const struct cred *cred) {
+    assert(db && cred);
     bool any = false;
     enum err e =
         db_run(db, STMT_USER_PROVE,
@@ -55,6 +59,7 @@ static void take_balance(void *ctx, const struct db_row *row) {
 }
 
 enum err account_balance(struct db *db, const struct cred *cred, uint64_t *balance_minor_r) {
+    assert(db && cred && balance_minor_r);
     struct balance b = {0};
     enum err e =
         db_run(db, STMT_ACCOUNT_BALANCE,
@@ -87,6 +92,7 @@ static void take_entry(void *ctx, const struct db_row *row) {
 
 enum err account_history(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
                          balance_entry_fn *each, void *ctx) {
+    assert(db && cred && each && limit > 0);
     struct history h = {each, ctx, false};
     enum err e = db_run(db, STMT_ACCOUNT_HISTORY,
                         DB_ARGS(DB_BYTES(cred->user.v, 16), DB_BYTES(cred->user.v, 16),

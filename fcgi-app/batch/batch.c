@@ -14,6 +14,7 @@
 #define WAITS_MAX 2         /* so many of a group that are run alone may wait for a lock in vain */
 
 struct sale_terms batch_terms(const struct conf *conf) {
+    assert(conf && conf->seats_per_user_max <= SEATS_MAX);
     return (struct sale_terms){
         .active_ttl_ms = conf->active_ttl_ms,
         .claim_ttl_ms = conf->claim_ttl_ms,
@@ -41,6 +42,7 @@ static const struct {
 };
 
 bool batch_together(const struct batch_request *a, const struct batch_request *b) {
+    assert(a->kind < BATCH_KINDS && b->kind < BATCH_KINDS);
     if (a->kind != b->kind || a->kind >= BATCH_TICK || user_id_equal(a->user, b->user))
         return false;
     if (kinds[a->kind].concert && a->concert.v != b->concert.v) return false;
@@ -48,11 +50,26 @@ bool batch_together(const struct batch_request *a, const struct batch_request *b
 }
 
 uint64_t batch_domain(const struct batch_request *r) {
+    assert(r->kind < BATCH_KINDS);
     if (kinds[r->kind].performance) return r->performance.v << 1 | 1;
     return kinds[r->kind].concert ? r->concert.v << 1 : 0;
 }
 
 static bool is_keyed(const struct batch_request *r) { return r->idem && r->idem->given; }
+
+/* What a caller has to have seen to. Of a group all share what the first one's kind shares, which
+ * is what is locked; of one user two could not be told apart by what comes back. */
+static void assert_group(struct batch_request *const *requests, size_t count) {
+    assert(count > 0 && count <= BATCH_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const struct batch_request *r = requests[i];
+        assert(r && r->kind < BATCH_KINDS && r->seats.count <= SEATS_MAX);
+        assert(i == 0 || batch_together(requests[0], r));
+        assert(!is_keyed(r) || r->answer);
+        assert(r->kind != BATCH_SIGN_UP || r->name);
+        assert(r->overdue || !r->overdue_count);
+    }
+}
 
 static void set_all(struct group *g, enum err e) {
     for (size_t i = 0; i < g->count; i++) g->request[i]->outcome = e;
@@ -146,18 +163,22 @@ void batch_run(struct db *db, const struct conf *conf, struct batch_request *con
     static struct group g; /* large, and its memory is kept */
     struct sale_terms terms = batch_terms(conf);
     uint64_t began_ms = clock_mono_ms();
-    assert(count > 0 && count <= BATCH_MAX);
+    assert(db && conf);
+    assert_group(requests, count);
     memcpy(g.request, requests, count * sizeof *requests);
     g.count = count;
     g.brief =
         kinds[g.request[0]->kind].brief || (others_wait && kinds[g.request[0]->kind].one_lock);
-    for (size_t i = 0; i < count; i++) requests[i]->doubtful = false;
+    for (size_t i = 0; i < count; i++) requests[i]->doubtful = requests[i]->unknown = false;
     if (!run_together(db, &g, &terms, began_ms)) run_alone(db, &g, &terms, began_ms);
     for (size_t i = 0; i < count; i++) {
         struct batch_request *r = requests[i];
-        if (!r->doubtful || err_status(r->outcome) < 500) continue;
-        r->outcome = E_DATABASE_UNAVAILABLE;
-        r->unknown = true;
+        if (r->doubtful && err_status(r->outcome) >= 500) {
+            r->outcome = E_DATABASE_UNAVAILABLE;
+            r->unknown = true;
+        }
+        /* "It may have been done" is told with no other outcome. */
+        assert(!r->unknown || r->outcome == E_DATABASE_UNAVAILABLE);
     }
 }
 

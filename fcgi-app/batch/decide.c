@@ -92,6 +92,7 @@ static enum err rule(struct group *g, size_t i, const struct sale_terms *terms) 
 void group_decide(struct group *g, size_t i, const struct sale_terms *terms) {
     struct batch_request *r = g->request[i];
     const struct claimed *key = key_of(g, i);
+    assert(i < g->count && !g->keys_busy);
     g->reservation_of[i] = NO_RESERVATION;
     r->unknown = r->already = r->place_found = false;
     r->event_seq = 0;
@@ -106,4 +107,7 @@ void group_decide(struct group *g, size_t i, const struct sale_terms *terms) {
         r->place_found = true;
         r->place = *p;
     }
+    /* The first answer came with the key's row; a group of a key that is at work is not decided. */
+    assert(r->outcome != E_REPLAYED || r->idem->body);
+    assert(r->outcome != E_IDEMPOTENCY_IN_PROGRESS);
 }

@@ -2,10 +2,12 @@
 /* Idempotency keys. */
 #include "batch/idem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool idem_key_parse(const char *header, struct idem *idem_r) {
+    assert(header && idem_r);
     size_t len = strlen(header);
     if (len >= 2 && header[0] == '"' && header[len - 1] == '"') {
         header++;
@@ -22,6 +24,7 @@ bool idem_key_parse(const char *header, struct idem *idem_r) {
 
 void idem_hash_request(struct idem *idem, const char *method, const char *path, const void *body,
                        size_t len) {
+    assert(idem && method && path && (body || !len));
     /* The hash of the parts' hashes, so that no part can run into the next. */
     uint8_t parts[3][HASH_BYTES];
     ids_sha256(method, strlen(method), parts[0]);
@@ -31,11 +34,13 @@ void idem_hash_request(struct idem *idem, const char *method, const char *path, 
 }
 
 void idem_clear(struct idem *idem) {
+    assert(idem);
     free(idem->body);
     memset(idem, 0, sizeof *idem);
 }
 
 void idem_keep(struct idem *idem, int status, const struct db_row *row, size_t column) {
+    assert(idem && row);
     size_t len;
     const char *body = db_row_text(row, column, &len);
     free(idem->body);
@@ -48,5 +53,6 @@ void idem_keep(struct idem *idem, int status, const struct db_row *row, size_t c
 }
 
 enum err idem_purge(struct db *db, uint64_t batch, uint64_t *purged_r) {
+    assert(db);
     return db_run(db, STMT_IDEM_PURGE, DB_ARGS(DB_U64(batch)), NULL, NULL, purged_r);
 }

@@ -249,12 +249,12 @@ static void put_lists(struct group *g) {
 }
 
 enum err group_load(struct db *db, struct group *g) {
+    assert(db && g->count > 0 && g->count <= BATCH_MAX);
     const struct batch_request *first = g->request[0];
     enum batch_kind kind = first->kind;
     bool money = kind == BATCH_CHARGE || kind == BATCH_PAY || kind == BATCH_CANCEL;
     bool queue =
         kind == BATCH_JOIN || kind == BATCH_LEAVE || kind == BATCH_PAY || kind == BATCH_TICK;
-    assert(g->count > 0 && g->count <= BATCH_MAX);
     sale_reset(&g->sale);
     g->keys = 0;
     g->keys_busy = false;
@@ -269,6 +269,9 @@ enum err group_load(struct db *db, struct group *g) {
                                 DB_U64(first->limit), DB_U64(first->limit)),
                         take, g, NULL);
     if (e) return e;
+    assert(g->keys <= g->count);
+    /* No queue is asked for where only its passes count; the rules compare the concert all the
+     * same. */
     if (!g->sale.queue_found) g->sale.queue.concert = first->concert;
     return E_OK;
 }

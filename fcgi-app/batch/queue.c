@@ -57,6 +57,7 @@ static enum board_says from_board(const struct board *board, const struct token 
 
 bool queue_place_waiting(const struct board *board, const struct token *token,
                          struct place *place_r) {
+    assert(board && token && place_r);
     return from_board(board, token, place_r) == BOARD_WAITING;
 }
 
@@ -69,6 +70,7 @@ static void take_count(void *ctx, const struct db_row *row) {
 }
 
 enum err queue_ahead(struct db *db, const struct board *board, struct place *place) {
+    assert(db && board && place);
     struct board_queue queue;
     bool known = board_queue(board, place->concert, &queue);
     uint64_t ahead = 0;
@@ -90,6 +92,7 @@ enum err queue_ahead(struct db *db, const struct board *board, struct place *pla
 }
 
 void queue_joined(const struct board *board, const struct place_row *row, struct place *place_r) {
+    assert(board && row && place_r);
     struct board_queue queue;
     place_r->user = row->user;
     place_r->number = row->number;
@@ -108,6 +111,7 @@ void queue_joined(const struct board *board, const struct place_row *row, struct
 /* --- a pass, from the board or the database --- */
 
 bool board_is_fresh(const struct board *board, const struct conf *conf) {
+    assert(board && conf);
     return board_age_ms(board) <= conf->tick_ms + BOARD_STALE_MS;
 }
 
@@ -169,6 +173,7 @@ static enum err read_place(struct db *db, struct lookup *l) {
 }
 
 enum err queue_claim(struct db *db, const struct conf *conf, const struct token *token) {
+    assert(db && conf && token);
     return db_run(
         db, STMT_PLACE_CLAIM,
         DB_ARGS(DB_U64(conf->active_ttl_ms), DB_U64(token->concert.v), DB_U64(token->number)), NULL,
@@ -199,6 +204,7 @@ static void from_pass(struct place *place, const struct board_pass *pass) {
 
 enum err queue_place(struct db *db, const struct board *board, const struct conf *conf,
                      const struct token *token, struct place *place_r) {
+    assert(db && board && conf && token && place_r);
     struct board_pass pass;
     enum board_says says = from_board(board, token, place_r);
     if (says == BOARD_WAITING) return E_OK;
@@ -225,6 +231,7 @@ enum err queue_place(struct db *db, const struct board *board, const struct conf
 
 enum err queue_pass(struct db *db, const struct board *board, const struct conf *conf,
                     const struct token *token, struct board_pass *pass_r) {
+    assert(db && board && conf && token && pass_r);
     struct place place;
     if (from_board(board, token, &place) == BOARD_WAITING) return E_QUEUE_NOT_ADMITTED;
     if (pass_known(board, conf, token, pass_r))
@@ -256,12 +263,14 @@ static void take_queue(void *ctx, const struct db_row *row) {
 }
 
 enum err queue_get(struct db *db, struct concert_id concert, struct board_queue *queue_r) {
+    assert(db && queue_r);
     *queue_r = (struct board_queue){0};
     enum err e = db_run(db, STMT_QUEUE_GET, DB_ARGS(DB_U64(concert.v)), take_queue, queue_r, NULL);
     return e ? e : queue_r->concert ? E_OK : E_CONCERT_NOT_FOUND;
 }
 
 enum err queue_pass_check(const struct db_row *row, bool *claim_r) {
+    assert(row && claim_r);
     enum place_state state = place_state_parse(DB_ROW_TEXT(row, "state"));
     *claim_r = false;
     if (state == PLACE_WAITING) return E_QUEUE_NOT_ADMITTED;
@@ -273,14 +282,18 @@ enum err queue_pass_check(const struct db_row *row, bool *claim_r) {
 
 enum err queue_tick(struct db *db, const struct conf *conf, struct concert_id concert,
                     uint64_t *ended_r, uint64_t *admitted_r) {
+    assert(db && conf && ended_r && admitted_r);
     struct batch_request r = {.kind = BATCH_TICK, .concert = concert, .limit = conf->tick_batch};
     enum err e = batch_run_one(db, conf, &r);
+    /* One transaction is to stay short, whatever has piled up. */
+    assert(r.ticked.ended <= conf->tick_batch && r.ticked.admitted <= conf->tick_batch);
     *ended_r = r.ticked.ended;
     *admitted_r = r.ticked.admitted;
     return e;
 }
 
 enum err queue_command(struct db *db, struct concert_id concert, const char *kind, uint64_t value) {
+    assert(db && kind);
     return db_run(db, STMT_QUEUE_COMMAND, DB_ARGS(DB_U64(concert.v), db_text(kind), DB_U64(value)),
                   NULL, NULL, NULL);
 }

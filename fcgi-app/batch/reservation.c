@@ -6,6 +6,7 @@
 #include "batch/batch.h"
 #include "sale/sale.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,16 @@
 void seat_numbers_text(const struct seat_numbers *seats, char text_r[SEATS_TEXT_MAX]) {
     size_t n = 0;
     text_r[0] = 0;
-    for (size_t i = 0; i < seats->count; i++)
+    assert(seats->count <= SEATS_MAX);
+    for (size_t i = 0; i < seats->count; i++) {
         n += (size_t)snprintf(text_r + n, SEATS_TEXT_MAX - n, "%s%" PRIu64, i ? "," : "",
                               seats->number[i]);
+        assert(n < SEATS_TEXT_MAX); /* numbers of seats have 32 bits */
+    }
 }
 
 void seat_numbers_parse(const char *text, struct seat_numbers *seats_r) {
+    assert(text && seats_r);
     seats_r->count = 0;
     while (*text && seats_r->count < SEATS_MAX) {
         char *end;
@@ -30,6 +35,7 @@ void seat_numbers_parse(const char *text, struct seat_numbers *seats_r) {
 }
 
 void reservation_from_row(const struct db_row *row, struct reservation *reservation_r) {
+    assert(row && reservation_r);
     *reservation_r = (struct reservation){
         .id = {DB_ROW_U64(row, "reservation_id")},
         .concert = {DB_ROW_U64(row, "concert_id")},
@@ -44,6 +50,7 @@ void reservation_from_row(const struct db_row *row, struct reservation *reservat
 }
 
 void reservation_of(const struct reservation_row *row, struct reservation *reservation_r) {
+    assert(row && reservation_r && row->seats.count <= SEATS_MAX);
     *reservation_r = (struct reservation){
         .id = row->id,
         .concert = row->concert,
@@ -114,24 +121,28 @@ static enum err get(struct db *db, enum stmt id, const struct cred *cred, uint64
 
 enum err reservation_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
                           reservation_fn *each, void *ctx) {
+    assert(db && cred && each && limit > 0);
     return list(db, STMT_RESERVATION_LIST, cred, before, limit, take_reservation,
                 &(struct each){.reservation = each, .ctx = ctx});
 }
 
 enum err reservation_get(struct db *db, const struct cred *cred, struct reservation_id id,
                          reservation_fn *each, void *ctx) {
+    assert(db && cred && each);
     return get(db, STMT_RESERVATION_GET, cred, id.v, take_reservation,
                &(struct each){.reservation = each, .ctx = ctx}, E_RESERVATION_NOT_FOUND);
 }
 
 enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, uint64_t limit,
                       payment_fn *each, void *ctx) {
+    assert(db && cred && each && limit > 0);
     return list(db, STMT_PAYMENT_LIST, cred, before, limit, take_payment,
                 &(struct each){.payment = each, .ctx = ctx});
 }
 
 enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each,
                      void *ctx) {
+    assert(db && cred && each);
     return get(db, STMT_PAYMENT_GET, cred, id.v, take_payment,
                &(struct each){.payment = each, .ctx = ctx}, E_PAYMENT_NOT_FOUND);
 }
@@ -167,6 +178,7 @@ static enum err expire_each(struct db *db, const struct conf *conf, const struct
             ids[n] = o->row[i + n].reservation;
         struct batch_request r = {.kind = BATCH_EXPIRE, .overdue = ids, .overdue_count = n};
         enum err failed = batch_run_one(db, conf, &r);
+        assert(r.expired <= n);
         if (failed) e = failed;
         *ended_r += r.expired;
     }
@@ -174,6 +186,7 @@ static enum err expire_each(struct db *db, const struct conf *conf, const struct
 }
 
 enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) {
+    assert(db && conf && conf->tick_batch > 0 && ended_r);
     size_t size = conf->tick_batch;
     struct overdue o = {.row = calloc(size, sizeof *o.row), .size = size};
     uint64_t *ids = calloc(size, sizeof *ids);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 void queue_file_text(struct strbuf *t, const struct board_queue *q, uint64_t at_ms) {
+    assert(t && q && q->concert);
     const struct {
         const char *name;
         uint64_t v;
@@ -49,13 +50,14 @@ static void path_of(const char *dir, uint64_t concert, const char *form, char pa
 }
 
 bool queue_file_write(const char *dir, const struct board_queue *queue, uint64_t at_ms) {
+    assert(dir && *dir && queue && queue->concert);
     char path[PATH_MAX], aside[PATH_MAX];
     struct strbuf t = {0};
     queue_file_text(&t, queue, at_ms);
     path_of(dir, queue->concert, "json", path);
     path_of(dir, queue->concert, ".next", aside);
     int fd = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    /* For nginx, whatever the umask. */
+    /* For nginx, whatever the umask. In one piece: a disk that takes a part is full. */
     bool ok = fd >= 0 && fchmod(fd, 0644) == 0 && write(fd, t.bytes, t.len) == (ssize_t)t.len;
     if (fd >= 0 && close(fd)) ok = false;
     if (ok) ok = rename(aside, path) == 0;
@@ -65,6 +67,7 @@ bool queue_file_write(const char *dir, const struct board_queue *queue, uint64_t
 }
 
 void queue_file_remove(const char *dir, struct concert_id concert) {
+    assert(dir && *dir && concert.v);
     char path[PATH_MAX];
     path_of(dir, concert.v, "json", path);
     unlink(path);
@@ -72,6 +75,7 @@ void queue_file_remove(const char *dir, struct concert_id concert) {
 
 void queue_file_list(const char *dir, void (*each)(void *ctx, struct concert_id concert),
                      void *ctx) {
+    assert(dir && *dir && each);
     DIR *d = opendir(dir);
     if (!d) return;
     for (struct dirent *entry; (entry = readdir(d));) {

@@ -63,7 +63,7 @@ static enum err only(struct json_object *o, const char *const *fields, struct re
 
 enum err body_parse(const char *text, size_t len, const char *const *fields, struct resp *resp,
                     struct json_object **body_r) {
-    assert(fields && len < INT_MAX);
+    assert(text && fields && resp && body_r && len < INT_MAX && text[len] == 0);
     struct json_object *o = NULL;
     struct json_text seen;
     enum err e;
@@ -96,6 +96,7 @@ static struct json_object *field(struct json_object *body, const char *name) {
 
 enum err body_u64(struct json_object *body, const char *name, uint64_t least, uint64_t most,
                   struct resp *resp, uint64_t *v_r) {
+    assert(body && name && least <= most && most <= INT64_MAX && v_r);
     char reason[100];
     struct json_object *v = field(body, name);
     if (v && json_object_is_type(v, json_type_int)) {
@@ -112,7 +113,7 @@ enum err body_u64(struct json_object *body, const char *name, uint64_t least, ui
 
 enum err body_text(struct json_object *body, const char *name, size_t least, size_t most,
                    struct resp *resp, const char **text_r) {
-    assert(least <= most);
+    assert(body && name && least <= most && text_r);
     char reason[100];
     struct json_object *v = field(body, name);
     if (v && json_object_is_type(v, json_type_string)) {
@@ -137,6 +138,7 @@ static int ascending(const void *a, const void *b) {
 
 enum err body_numbers(struct json_object *body, const char *name, size_t most, struct resp *resp,
                       uint64_t *v_r, size_t *count_r) {
+    assert(body && name && most > 0 && v_r && count_r);
     char reason[100];
     struct json_object *v = field(body, name);
     snprintf(reason, sizeof reason, "must be a list of 1 to %zu distinct whole numbers from 1",
@@ -155,6 +157,7 @@ enum err body_numbers(struct json_object *body, const char *name, size_t most, s
     qsort(v_r, n, sizeof *v_r, ascending);
     for (size_t i = 1; i < n; i++)
         if (v_r[i] == v_r[i - 1]) return resp_invalid(resp, name, reason);
+    assert(n > 0 && n <= most);
     *count_r = n;
     return E_OK;
 }

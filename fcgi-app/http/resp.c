@@ -27,6 +27,7 @@ void resp_free(struct resp *resp) {
 
 void resp_bytes(struct resp *resp, int status, const char *content_type, const void *bytes,
                 size_t len) {
+    assert(resp && (bytes || !len) && (content_type || !len));
     if (len > resp->body_size) {
         char *body = realloc(resp->body, len);
         if (!body) abort();
@@ -40,6 +41,7 @@ void resp_bytes(struct resp *resp, int status, const char *content_type, const v
 }
 
 void resp_json(struct resp *resp, int status, struct json_object *json) {
+    assert(resp && json);
     size_t len;
     const char *text = json_object_to_json_string_length(json, JSON_FLAGS, &len);
     resp_bytes(resp, status, "application/json", text, len);
@@ -57,6 +59,7 @@ static bool names_tag(const char *list, uint64_t etag) {
 }
 
 void resp_etag(struct resp *resp, uint64_t etag, bool private, const char *if_none_match) {
+    assert(resp->status == 200 && if_none_match);
     resp->etag = etag;
     resp->cache_control = private ? "private, no-cache" : "no-cache";
     if (!names_tag(if_none_match, etag)) return;
@@ -66,11 +69,13 @@ void resp_etag(struct resp *resp, uint64_t etag, bool private, const char *if_no
 }
 
 void resp_extra(struct resp *resp, const char *name, struct json_object *value) {
+    assert(resp && name);
     if (!resp->extra) resp->extra = json_object_new_object();
     json_object_object_add(resp->extra, name, value);
 }
 
 enum err resp_invalid(struct resp *resp, const char *field, const char *reason) {
+    assert(resp && field && reason);
     struct json_object *errors = NULL, *row = json_object_new_object();
     if (!resp->extra || !json_object_object_get_ex(resp->extra, "errors", &errors)) {
         errors = json_object_new_array();
@@ -83,6 +88,7 @@ enum err resp_invalid(struct resp *resp, const char *field, const char *reason) 
 }
 
 void resp_problem(struct resp *resp, enum err e, const char *detail, const char *request_id) {
+    assert(resp && e != E_OK && request_id);
     char type[80];
     struct json_object *o = json_object_new_object();
     snprintf(type, sizeof type, "urn:boxoffice:problem:%s", err_name(e));
@@ -102,6 +108,7 @@ void resp_problem(struct resp *resp, enum err e, const char *detail, const char 
 
 void resp_put_id(struct resp *resp, uint64_t id) {
     char digits[24];
+    assert(id && resp->body && resp->body_len);
     char *at = memchr(resp->body, ':', resp->body_len);
     assert(at && at[1] == '0' && at[2] == ',');
     size_t n = (size_t)snprintf(digits, sizeof digits, "%" PRIu64, id),
@@ -143,5 +150,6 @@ size_t resp_head(const struct resp *resp, char *text_r, size_t size) {
     if (resp->status == 401) ADD("WWW-Authenticate: Bearer\r\n");
     ADD("Cache-Control: %s\r\n\r\n", resp->cache_control ? resp->cache_control : "no-store");
 #undef ADD
+    assert(n > 0 && (size_t)n < size);
     return (size_t)n;
 }

@@ -4,6 +4,8 @@
 
 #include "batch/queue.h"
 
+#include <assert.h>
+
 struct each_concert {
     concert_fn *each;
     void *ctx;
@@ -24,12 +26,14 @@ static void take_concert(void *ctx, const struct db_row *row) {
 }
 
 enum err concert_list(struct db *db, uint64_t after, uint64_t limit, concert_fn *each, void *ctx) {
+    assert(db && each && limit > 0);
     struct each_concert c = {each, ctx, false};
     return db_run(db, STMT_CONCERT_LIST, DB_ARGS(DB_U64(after), DB_U64(limit)), take_concert, &c,
                   NULL);
 }
 
 enum err concert_get(struct db *db, struct concert_id id, concert_fn *each, void *ctx) {
+    assert(db && each);
     struct each_concert c = {each, ctx, false};
     enum err e = db_run(db, STMT_CONCERT_GET, DB_ARGS(DB_U64(id.v)), take_concert, &c, NULL);
     return e ? e : c.any ? E_OK : E_CONCERT_NOT_FOUND;
@@ -76,6 +80,7 @@ static void take_performance(void *ctx, const struct db_row *row) {
 
 enum err performance_list(struct db *db, const struct conf *conf, const struct token *token,
                           performance_fn *each, void *ctx) {
+    assert(db && conf && token && each);
     struct behind_pass b = {.performance = each, .ctx = ctx};
     enum err e = db_run(
         db, STMT_PERFORMANCE_LIST,
@@ -109,6 +114,7 @@ static void take_seat(void *ctx, const struct db_row *row) {
 enum err seat_list(struct db *db, const struct conf *conf, const struct token *token,
                    struct performance_id performance, seat_fn *each, void *ctx,
                    struct seats *seats_r) {
+    assert(db && conf && token && each && seats_r);
     struct behind_pass b = {.seat = each, .ctx = ctx, .concert = token->concert.v};
     enum err e = db_run(db, STMT_SEAT_LIST,
                         DB_ARGS(DB_U64(token->concert.v), DB_U64(token->number),
@@ -129,18 +135,24 @@ static void take_performance_id(void *ctx, const struct db_row *row) {
 
 enum err concert_add(struct db *db, const char *title, uint64_t max_active, uint64_t open_ms,
                      uint64_t close_ms, struct concert_id *id_r) {
-    return db_run(db, STMT_CONCERT_ADD,
-                  DB_ARGS(db_text(title), DB_U64(max_active), db_u64_or_null(open_ms),
-                          db_u64_or_null(close_ms)),
-                  take_concert_id, &id_r->v, NULL);
+    assert(db && title && id_r);
+    enum err e = db_run(db, STMT_CONCERT_ADD,
+                        DB_ARGS(db_text(title), DB_U64(max_active), db_u64_or_null(open_ms),
+                                db_u64_or_null(close_ms)),
+                        take_concert_id, &id_r->v, NULL);
+    assert(e || id_r->v);
+    return e;
 }
 
 enum err performance_add(struct db *db, struct concert_id concert, uint64_t starts_at_ms,
                          const char *venue, uint64_t price_minor, uint64_t seats, uint64_t open_ms,
                          uint64_t close_ms, struct performance_id *id_r) {
-    return db_run(db, STMT_PERFORMANCE_ADD,
-                  DB_ARGS(DB_U64(concert.v), DB_U64(starts_at_ms), db_text(venue),
-                          DB_U64(price_minor), DB_U64(seats), db_u64_or_null(open_ms),
-                          db_u64_or_null(close_ms)),
-                  take_performance_id, &id_r->v, NULL);
+    assert(db && venue && id_r);
+    enum err e =
+        db_run(db, STMT_PERFORMANCE_ADD,
+               DB_ARGS(DB_U64(concert.v), DB_U64(starts_at_ms), db_text(venue), DB_U64(price_minor),
+                       DB_U64(seats), db_u64_or_null(open_ms), db_u64_or_null(close_ms)),
+               take_performance_id, &id_r->v, NULL);
+    assert(e || id_r->v);
+    return e;
 }

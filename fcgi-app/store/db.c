@@ -184,12 +184,14 @@ bool db_password_readable(const struct conf *conf, char *why_r, size_t why_size)
 }
 
 const char *stmt_procedure(enum stmt id, size_t *len_r) {
+    assert(id < STMT_COUNT && len_r);
     if (strncmp(stmts[id].sql, "CALL ", 5) != 0) return NULL;
     *len_r = strcspn(stmts[id].sql + 5, "(");
     return stmts[id].sql + 5;
 }
 
 struct db *db_new(const struct conf *conf) {
+    assert(conf);
     struct db *db = calloc(1, sizeof *db);
     if (!db) return NULL;
     db->conf = conf;
@@ -343,6 +345,7 @@ static enum err first_statement(struct db *db) {
 }
 
 enum err db_prepare(struct db *db, enum stmt id) {
+    assert(id < STMT_COUNT);
     if (!connected(db)) {
         db->outcome = DB_DONE;
         return E_DATABASE_UNAVAILABLE;
@@ -536,6 +539,7 @@ static enum err execute(struct db *db, enum stmt id, size_t nargs, const struct 
 
 enum err db_run(struct db *db, enum stmt id, size_t nargs, const struct db_arg *args,
                 db_row_fn *each, void *ctx, uint64_t *affected_r) {
+    assert(id < STMT_COUNT && nargs <= ARGS_MAX && (args || !nargs));
     uint64_t began_ns = clock_mono_ns();
     enum err e = db->begun ? E_OK : first_statement(db);
     if (e) return e;

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "store/db.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -35,6 +36,7 @@ static int is_current(const struct dirent *entry) {
 }
 
 size_t migrations_in(const char *sql_dir, unsigned version_r[MIGRATIONS_MAX]) {
+    assert(sql_dir && version_r);
     struct dirent **files;
     size_t count = 0;
     char dir[PATH_MAX];
@@ -187,6 +189,7 @@ static bool run(struct db *db, struct db *locker, const char *sql_dir, unsigned 
 
 bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, char *why_r,
              size_t why_size) {
+    assert(conf && applied_r && version_r && why_r && why_size > 0);
     struct conf as = *conf;
     if (*conf->database_migrate_user) {
         memcpy(as.database_user, conf->database_migrate_user, sizeof as.database_user);
@@ -204,6 +207,7 @@ bool migrate(const struct conf *conf, unsigned *applied_r, unsigned *version_r, 
 }
 
 bool schema_fits(const struct conf *conf, char *why_r, size_t why_size) {
+    assert(conf && why_r && why_size > 0);
     char done[24], why[500];
     struct db *db = db_new(conf);
     bool ok = db && db_script_value(db, "SELECT COALESCE(MAX(version), 0) FROM schema_migration",

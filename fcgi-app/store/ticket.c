@@ -2,6 +2,7 @@
 /* Tickets: their codes, and their rows. Drawing is in ticket_svg.c. */
 #include "store/ticket.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,6 +44,7 @@ static enum err live(const struct ticket *t) {
 
 enum err ticket_get(struct db *db, const struct cred *cred, struct payment_id id,
                     struct ticket *ticket_r) {
+    assert(db && cred && ticket_r);
     struct mine m = {.ticket = ticket_r};
     *ticket_r = (struct ticket){0};
     enum err e = db_run(
@@ -54,11 +56,13 @@ enum err ticket_get(struct db *db, const struct cred *cred, struct payment_id id
 
 void ticket_code(const struct token_keys *keys, const struct ticket *ticket,
                  char code_r[TOKEN_TEXT_MAX]) {
+    assert(keys && code_r && ticket->payment.v && ticket->reservation.v);
     token_sign_pair(keys, (uint64_t[2]){ticket->payment.v, ticket->reservation.v}, code_r);
 }
 
 enum err ticket_verify(struct db *db, const struct token_keys *keys, const char *code,
                        struct ticket *ticket_r) {
+    assert(db && keys && code && ticket_r);
     uint64_t pair[2];
     *ticket_r = (struct ticket){0};
     if (token_verify_pair(keys, code, pair)) return E_PAYMENT_NOT_FOUND;
