@@ -67,7 +67,7 @@ def cpu_ms(host):
         return int(f.read().split()[0]) / 1e6
 
 
-def cost(host, seconds=4):
+def cost(host, seconds=3):
     """CPU of the ticker, ms a second."""
     before, began = cpu_ms(host), time.monotonic()
     time.sleep(seconds)

@@ -25,7 +25,7 @@ import tap
 from client import API, Client
 from tap import test
 
-SECONDS = float(os.environ.get("TORTURE_SECONDS") or 30)
+SECONDS = float(os.environ.get("TORTURE_SECONDS") or 20)
 PROCESSES, THREADS, SEATS, PRICE = 3, 5, 20000, 700
 
 
