@@ -260,7 +260,7 @@ static bool conf_of(const char *text, struct conf *conf, char *why, size_t size)
 /* Owner, group and others, and the folders above; the first of the three that fits decides. */
 static void rights_on_files_are_judged(void) {
     char dir[] = "/tmp/boxoffice-test-XXXXXX", file[64];
-    struct stat st;
+    struct stat st = {0};
     CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
     snprintf(file, sizeof file, "%s/file", dir);
     int fd = open(file, O_WRONLY | O_CREAT, 0600);
