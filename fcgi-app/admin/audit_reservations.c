@@ -8,6 +8,7 @@
 #include "admin/audit_check.h"
 
 #include "base/money.h"
+#include "batch/reservation.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -88,22 +89,14 @@ static void take_reservation(void *ctx, const struct db_row *row) {
     struct stretch *s = ctx;
     struct life *l = &s->lives[s->count++];
     *l = (struct life){
-        .row = {.id = {DB_ROW_U64(row, "reservation_id")},
-                .user = read_user(row, DB_COLUMN(row, "user_id")),
-                .concert = {DB_ROW_U64(row, "concert_id")},
-                .place_number = DB_ROW_U64(row, "place_number"),
-                .performance = {DB_ROW_U64(row, "performance_id")},
-                .amount_minor = DB_ROW_U64(row, "amount_minor"),
-                .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
-                .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
-                .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
-                .paid_at_ms = DB_ROW_U64(row, "paid_at_ms")},
         .place_found = !DB_ROW_NULL(row, "place_user_id") &&
                        user_id_equal(read_user(row, DB_COLUMN(row, "place_user_id")),
                                      read_user(row, DB_COLUMN(row, "user_id"))),
         .place_admitted_at_ms = DB_ROW_U64(row, "admitted_at_ms"),
         .place_completed_at_ms = DB_ROW_U64(row, "completed_at_ms"),
     };
+    reservation_row_read(row, &l->row);
+    l->row.id.v = DB_ROW_U64(row, "reservation_id");
     l->seats_ok = audit_seats_parse(DB_ROW_TEXT(row, "seat_numbers"), DB_ROW_U64(row, "seat_count"),
                                     &l->row.seats);
 }

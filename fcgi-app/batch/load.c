@@ -138,19 +138,8 @@ static void take_performance(struct sale *s, const struct db_row *row) {
 
 static void take_reservation(struct sale *s, const struct db_row *row) {
     struct reservation_row *r = sale_add_reservation(s);
-    *r = (struct reservation_row){
-        .id = {DB_ROW_U64(row, "reservation")},
-        .user = user_of(row, DB_COLUMN(row, "user_id")),
-        .concert = {DB_ROW_U64(row, "concert_id")},
-        .place_number = DB_ROW_U64(row, "place_number"),
-        .performance = {DB_ROW_U64(row, "performance_id")},
-        .amount_minor = DB_ROW_U64(row, "amount_minor"),
-        .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
-        .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
-        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
-        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
-    };
-    r->was_status = r->status;
+    reservation_row_read(row, r);
+    r->id.v = DB_ROW_U64(row, "reservation");
     seat_numbers_parse(DB_ROW_TEXT(row, "seat_numbers"), &r->seats);
 }
 

@@ -49,6 +49,22 @@ void reservation_from_row(const struct db_row *row, struct reservation *reservat
     snprintf(reservation_r->status, sizeof reservation_r->status, "%s", DB_ROW_TEXT(row, "status"));
 }
 
+void reservation_row_read(const struct db_row *row, struct reservation_row *reservation_r) {
+    *reservation_r = (struct reservation_row){
+        .concert = {DB_ROW_U64(row, "concert_id")},
+        .place_number = DB_ROW_U64(row, "place_number"),
+        .performance = {DB_ROW_U64(row, "performance_id")},
+        .amount_minor = DB_ROW_U64(row, "amount_minor"),
+        .status = reservation_status_parse(DB_ROW_TEXT(row, "status")),
+        .held_until_ms = DB_ROW_U64(row, "held_until_ms"),
+        .created_at_ms = DB_ROW_U64(row, "created_at_ms"),
+        .paid_at_ms = DB_ROW_U64(row, "paid_at_ms"),
+    };
+    reservation_r->was_status = reservation_r->status;
+    if (!DB_ROW_BYTES(row, "user_id", reservation_r->user.v, sizeof reservation_r->user.v))
+        abort(); /* BINARY(16) */
+}
+
 void reservation_of(const struct reservation_row *row, struct reservation *reservation_r) {
     assert(row && reservation_r && row->seats.count <= SEATS_MAX);
     *reservation_r = (struct reservation){

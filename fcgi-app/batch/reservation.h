@@ -46,6 +46,9 @@ enum err payment_list(struct db *db, const struct cred *cred, uint64_t before, u
 enum err payment_get(struct db *db, const struct cred *cred, struct payment_id id, payment_fn *each,
                      void *ctx) MUST_USE;
 
+/* What a statement reads of a reservation for the rules, by the names of its columns; all but its
+ * id, whose name tells the results of a load apart, and its seats. */
+void reservation_row_read(const struct db_row *row, struct reservation_row *reservation_r);
 /* Marks holds that ran out, at most tick_batch of them; how many. The first error, after all have
  * been tried. */
 enum err holds_expire(struct db *db, const struct conf *conf, uint64_t *ended_r) MUST_USE;
