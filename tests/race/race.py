@@ -108,7 +108,7 @@ def fifty_seats_for_two_hundred_and_fifty_users():
     assert all(payment["amount"] == PRICE for payment in payments) and len({payment["paymentId"] for payment in payments}) == 50
     assert all(told for payment, told, _ in results if not payment), "one got nothing and was not told why"
     assert collections.Counter(balance for _, _, balance in results) == {10 * PRICE: 200, 9 * PRICE: 50}
-    assert set(seat_states(c, p).values()) == {"SOLD"}
+    stack.wait_for(lambda: set(seat_states(c, p).values()) == {"SOLD"}, 3, "what others bought is shown to a newcomer")
     stack.wait_for(lambda: Client(port(1), spec.see).call("GET", f"/queue/{c}.json").json["seatsLeft"] == 0, 6, "the static file says sold out")
 
 
@@ -117,7 +117,7 @@ def one_seat_for_a_hundred_clients():
     c, p = sale()
     results = swarm(range(100), lambda who: outcome(who.hold(c, p, 7)), lambda n: buyer(c, n, 0))
     assert counts(results) == {(201, None): 1, (409, "SEAT_TAKEN"): 99}, counts(results)
-    assert collections.Counter(seat_states(c, p).values()) == {"AVAILABLE": 49, "HELD": 1}
+    stack.wait_for(lambda: collections.Counter(seat_states(c, p).values()) == {"AVAILABLE": 49, "HELD": 1}, 3, "one is held")
 
 
 @test
@@ -139,7 +139,7 @@ def overlapping_holds_in_opposite_orders_are_all_or_none():
     got = [seats for seats in swarm(range(90), hold, lambda n: (buyer(c, n, 0), n)) if seats]
     held = sorted(s for seats in got for s in seats)
     assert got and all(len(seats) == 4 for seats in got) and len(held) == len(set(held)), got
-    assert sorted(n for n, s in seat_states(c, p).items() if s == "HELD") == held
+    stack.wait_for(lambda: sorted(n for n, s in seat_states(c, p).items() if s == "HELD") == held, 3, "the held ones are shown")
 
 
 @test
