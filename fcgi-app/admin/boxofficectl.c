@@ -3,6 +3,7 @@
  * --json. Exit status: 0 done, 1 refused or not so, 2 usage or can't run. */
 #include "admin/audit.h"
 #include "admin/check.h"
+#include "admin/rehearse.h"
 #include "base/clock.h"
 #include "base/conf.h"
 #include "base/json.h"
@@ -33,9 +34,10 @@ struct ctl {
     struct db *db;
     bool json;
     /* the command's options; NULL or 0 when not given */
-    const char *config, *url; /* of check */
+    const char *config, *url; /* of check and rehearse */
     const char *title, *max_active, *sales_open, *sales_close, *starts_at, *venue, *price, *seats;
-    bool sale, fifo, off, pending, mdoc;
+    const char *people, *minutes, *misbehaving, *confirm_mine, *picture; /* of rehearse */
+    bool sale, fifo, off, pending, mdoc, no_audit;
     int argc;
     char **argv; /* what is no option */
 };
@@ -421,6 +423,22 @@ static int c_check(struct ctl *ctl) {
     return status;
 }
 
+static int c_rehearse(struct ctl *ctl) {
+    struct rehearse_options o = {.people = ctl->people,
+                                 .minutes = ctl->minutes,
+                                 .misbehaving = ctl->misbehaving,
+                                 .max_active = ctl->max_active,
+                                 .url = ctl->url,
+                                 .confirm_mine = ctl->confirm_mine,
+                                 .picture = ctl->picture,
+                                 .no_audit = ctl->no_audit};
+    struct json_object *json = NULL;
+    if (bad_concert(ctl, &o.concert)) return 2;
+    int status = rehearse_run(ctl->db, &ctl->conf, &o, stdout, ctl->json ? &json : NULL);
+    if (json) print(json);
+    return status;
+}
+
 static int c_settings(struct ctl *ctl) {
     (ctl->mdoc ? conf_print_mdoc : conf_print_example)(stdout);
     return 0;
@@ -449,6 +467,9 @@ static const struct {
     {"reservation", "show", 1, true, c_reservation_show, "reservation show ID"},
     {"ticket", "verify", 1, true, c_ticket_verify, "ticket verify CODE"},
     {"audit", NULL, 0, true, c_audit, "audit [--sale] [--fifo]"},
+    {"rehearse", NULL, 1, true, c_rehearse,
+     "rehearse CONCERT_ID --people N --minutes M [--misbehaving PERCENT] [--max-active N] [--url "
+     "URL] [--confirm-mine HOST] [--picture FILE] [--no-audit]"},
     {"check", NULL, 0, false, c_check, "check [--url URL]"},
     {"settings", NULL, 0, false, c_settings, "settings [--mdoc]"},
 };
@@ -485,6 +506,12 @@ static int run(int argc, char **argv) {
         PENDING,
         MDOC,
         URL,
+        PEOPLE,
+        MINUTES,
+        MISBEHAVING,
+        CONFIRM_MINE,
+        PICTURE,
+        NO_AUDIT,
         JSON
     };
     static const struct option options[] = {
@@ -506,6 +533,12 @@ static int run(int argc, char **argv) {
         {"pending", no_argument, NULL, PENDING},
         {"mdoc", no_argument, NULL, MDOC},
         {"url", required_argument, NULL, URL},
+        {"people", required_argument, NULL, PEOPLE},
+        {"minutes", required_argument, NULL, MINUTES},
+        {"misbehaving", required_argument, NULL, MISBEHAVING},
+        {"confirm-mine", required_argument, NULL, CONFIRM_MINE},
+        {"picture", required_argument, NULL, PICTURE},
+        {"no-audit", no_argument, NULL, NO_AUDIT},
         {0},
     };
     static struct ctl ctl;
@@ -536,6 +569,12 @@ static int run(int argc, char **argv) {
         case PENDING: ctl.pending = true; break;
         case MDOC: ctl.mdoc = true; break;
         case URL: ctl.url = optarg; break;
+        case PEOPLE: ctl.people = optarg; break;
+        case MINUTES: ctl.minutes = optarg; break;
+        case MISBEHAVING: ctl.misbehaving = optarg; break;
+        case CONFIRM_MINE: ctl.confirm_mine = optarg; break;
+        case PICTURE: ctl.picture = optarg; break;
+        case NO_AUDIT: ctl.no_audit = true; break;
         default:
             return say(2, "%s is no option, or lacks its value; see boxofficectl --help",
                        argv[optind - 1]);

@@ -39,6 +39,30 @@ enum err concert_get(struct db *db, struct concert_id id, concert_fn *each, void
     return e ? e : c.any ? E_OK : E_CONCERT_NOT_FOUND;
 }
 
+struct each_date {
+    performance_fn *each;
+    void *ctx;
+};
+
+static void take_date(void *ctx, const struct db_row *row) {
+    struct each_date *d = ctx;
+    struct performance p = {
+        .id = {DB_ROW_U64(row, "performance_id")},
+        .starts_at_ms = DB_ROW_U64(row, "starts_at_ms"),
+        .venue = DB_ROW_TEXT(row, "venue"),
+        .price_minor = DB_ROW_U64(row, "price_minor"),
+        .total_seats = DB_ROW_U64(row, "total_seats"),
+    };
+    d->each(d->ctx, &p);
+}
+
+enum err performance_dates(struct db *db, struct concert_id concert, performance_fn *each,
+                           void *ctx) {
+    assert(db && each);
+    struct each_date d = {each, ctx};
+    return db_run(db, STMT_PERFORMANCE_DATES, DB_ARGS(DB_U64(concert.v)), take_date, &d, NULL);
+}
+
 /* Of rows that bear the place's columns each, for queue_pass_check. */
 struct behind_pass {
     bool any, claim;

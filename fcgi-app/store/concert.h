@@ -34,6 +34,10 @@ enum err concert_list(struct db *db, uint64_t after, uint64_t limit, concert_fn 
                       void *ctx) MUST_USE;
 /* Errors: CONCERT_NOT_FOUND. */
 enum err concert_get(struct db *db, struct concert_id id, concert_fn *each, void *ctx) MUST_USE;
+/* All dates of a concert, past ones too, for commands; seats that are left and times of sale are
+ * not told. */
+enum err performance_dates(struct db *db, struct concert_id concert, performance_fn *each,
+                           void *ctx) MUST_USE;
 /* Those on sale now. Needs an active pass for their concert: QUEUE_NOT_ADMITTED,
  * QUEUE_TOKEN_EXPIRED, QUEUE_TOKEN_INVALID. */
 enum err performance_list(struct db *db, const struct conf *conf, const struct token *token,
