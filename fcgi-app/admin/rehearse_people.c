@@ -15,6 +15,7 @@
 #define SIGNING_UP_MAX 64 /* at a time, before the sale */
 #define GOING_HOME_MAX 64
 #define HOME_WAITS_MS 3000 /* for answers that are on their way */
+#define LAST_LOOK_MS 200   /* the command looks at the last second, before all this begins */
 #define TRIES_MAX 12
 #define RETRY_MS 1000
 #define RETRY_MS_MAX 8000
@@ -29,7 +30,7 @@
 struct crowd crowd;
 
 static struct {
-    uint64_t signing, signed_from, home_from, home_until_ms;
+    uint64_t signing, signed_from, home_from, home_from_ms, home_until_ms;
     bool home;
     struct person watcher; /* it looks at the queue's file all the time, whoever else does */
 } at;
@@ -457,6 +458,7 @@ static void send_home(struct timer *t) {
 static void stop_all(void) {
     crowd.at_home = true;
     at.signing = 0;
+    at.home_from_ms = http_now_ms() + LAST_LOOK_MS;
     at.home_until_ms = http_now_ms() + HOME_WAITS_MS;
     timer_stop(&at.watcher.timer);
     http_close(&at.watcher.conn);
@@ -466,6 +468,7 @@ static void stop_all(void) {
 bool people_home(void) {
     if (!crowd.at_home) stop_all();
     if (!at.home) { /* a join whose answer is on its way has a place to give back */
+        if (http_now_ms() < at.home_from_ms) return false;
         if (http_asking() > 0 && http_now_ms() < at.home_until_ms) return false;
         at.home = true;
     }

@@ -37,6 +37,7 @@ static size_t bucket_of(uint64_t v) {
 
 static uint64_t bucket_most(size_t at) {
     if (at < 8) return at;
+    if (at == HIST_BUCKETS - 1) return UINT64_MAX; /* all that is more, too */
     unsigned power = (unsigned)(at / 8) + 2;
     return ((8 + at % 8 + 1) << (power - 3)) - 1;
 }

@@ -118,6 +118,8 @@ static double value(const struct picture *p, const struct series *s, size_t poin
     size_t from = point * p->step, to = from + p->step;
     double sum = 0, most = 0;
     if (to > p->seconds) to = p->seconds;
+    /* Sales are few a second: those of the last ten. */
+    if (s->how == RATE_A_MINUTE && to - from < 10) from = to > 10 ? to - 10 : 0;
     for (size_t i = from; i < to; i++) {
         double v = field(&p->r->seen->second[i], s) / s->scale;
         sum += v;

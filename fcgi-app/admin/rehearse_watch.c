@@ -58,7 +58,8 @@ static bool read_process(const char *pid, enum watch_program *program_r, uint64_
                &kernel) != 2)
         return false;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(name + 1, known[i].name) != 0) continue;
+        /* The service's processes have what they do behind their name. */
+        if (strncmp(name + 1, known[i].name, strlen(known[i].name)) != 0) continue;
         *program_r = known[i].program;
         *ms_r = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
         return true;

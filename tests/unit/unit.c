@@ -514,6 +514,14 @@ int main(void) {
         {"a seat list is JSON", a_seat_list_is_json},
         {"what a client has is not sent again", what_a_client_has_is_not_sent_again},
         {"nginx's errors are counted once", nginx_errors_are_counted_once},
+        {"people come as at an on-sale", people_come_as_at_an_on_sale},
+        {"people have addresses and roles", people_have_addresses_and_roles},
+        {"percentiles are near", percentiles_are_near},
+        {"what gives way does so for a while", what_gives_way_does_so_for_a_while},
+        {"advice is rate times time", advice_is_rate_times_time},
+        {"answers are read in parts, cut anywhere", answers_are_read_in_parts},
+        {"answers tell what to buy", answers_tell_what_to_buy},
+        {"timers are never early", timers_are_never_early},
     };
     return tap_run("unit", tests, sizeof tests / sizeof *tests);
 }
