@@ -75,7 +75,10 @@ enum answer_state answer_read(char *bytes, size_t len, bool ended, struct answer
         answer_r->retry_after_s = 0;
     end[2] = kept;
     if (!http || answer_r->status < 200 || wanted > BODY_MAX) return ANSWER_BROKEN;
-    if (answer_r->status == 204 || answer_r->status == 304) return ANSWER_WHOLE;
+    if (answer_r->status == 204 || answer_r->status == 304) {
+        body[0] = 0; /* they have none, whatever they say */
+        return ANSWER_WHOLE;
+    }
     enum answer_state state = chunked         ? read_chunks(body, got, &answer_r->len)
                               : !sized        ? (ended ? ANSWER_WHOLE : ANSWER_PART)
                               : got >= wanted ? ANSWER_WHOLE
