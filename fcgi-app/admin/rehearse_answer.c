@@ -134,32 +134,29 @@ bool answer_date(const struct answer *a, uint64_t pick, uint64_t *performance_r,
     return false;
 }
 
-/* The number of the next seat that is free; NULL: there is none. The members of a seat stand in an
- * order that the service keeps: its number first, its status last. */
-static const char *next_free(const char *at, uint64_t *number_r) {
-    const char *end;
-    for (; (at = value_of(at, "seatNumber")); at = end) {
-        end = strchr(at, '}');
-        if (!end) return NULL;
-        const char *status = value_of(at, "status");
-        if (status && status < end && strncmp(status, "\"AVAILABLE\"", 11) == 0 &&
-            whole_number(at, number_r))
-            return end;
-    }
-    return NULL;
+/* What marks a seat that is free. A hall has thousands, and everybody looks: one search a seat. */
+static const char free_mark[] = "\"status\":\"AVAILABLE\"";
+
+/* The number of the seat that is marked there. The members of a seat stand in an order that the
+ * service keeps: its number before its status. */
+static bool number_before(const char *body, const char *mark, uint64_t *number_r) {
+    while (mark > body && *mark != '{') mark--;
+    return whole_number(value_of(mark, "seatNumber"), number_r);
 }
 
 size_t answer_seats(const struct answer *a, double share, size_t wanted, uint64_t *seat_r) {
     assert(share >= 0 && share < 1 && wanted > 0);
+    const size_t len = sizeof free_mark - 1;
     uint64_t total = 0, number;
     size_t count = 0;
-    for (const char *at = a->body; (at = next_free(at, &number));) total++;
+    for (const char *at = a->body; (at = strstr(at, free_mark)); at += len) total++;
     uint64_t skip = (uint64_t)(share * (double)total);
-    for (const char *at = a->body; count < wanted && (at = next_free(at, &number));) {
+    for (const char *at = a->body; count < wanted && (at = strstr(at, free_mark)); at += len) {
         if (skip > 0) {
             skip--;
             continue;
         }
+        if (!number_before(a->body, at, &number)) continue;
         if (count > 0 && number != seat_r[count - 1] + 1) break;
         seat_r[count++] = number;
     }

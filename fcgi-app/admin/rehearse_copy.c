@@ -13,6 +13,7 @@
 #define TITLE_CHARS_MAX 200
 #define PREFIX "Rehearsal of "
 #define LOOK_MS 100
+#define LATE_MS 10000 /* what is under way at the end is not refused */
 
 /* Cuts a text to so many characters of UTF-8. */
 static void cut(char *text, size_t chars) {

@@ -22,7 +22,7 @@ struct copy {
  * CONCERT_NOT_FOUND. */
 enum err copy_look(struct db *db, struct concert_id source, uint64_t length_ms,
                    struct copy *copy_r) MUST_USE;
-/* Adds it: it opens in lead_ms, and closes length_ms after that. */
+/* Adds it: it opens in lead_ms, and closes some seconds after length_ms more. */
 enum err copy_make(struct db *db, struct copy *copy, uint64_t lead_ms, uint64_t length_ms) MUST_USE;
 /* Nobody joins it any more. Waits up to wait_ms for those who are in it to have gone; how many have
  * not. */

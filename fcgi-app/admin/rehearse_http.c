@@ -371,8 +371,11 @@ static void happened(struct conn *c, uint32_t what) {
 void http_turn(uint64_t wait_ms_max) {
     struct epoll_event events[EVENTS_MAX];
     int n = epoll_wait(http.epoll, events, EVENTS_MAX, (int)wait_ms_max);
-    http.now_ms = clock_mono_ms();
+    uint64_t began_us = clock_mono_ns() / 1000;
+    http.now_ms = began_us / 1000;
     for (int i = 0; i < n; i++) happened(events[i].data.ptr, events[i].events);
     http.now_ms = clock_mono_ms();
     wheel_turn(&http.wheel, http.now_ms);
+    /* What came meanwhile has waited, and its time says so. */
+    hist_add(&http.seen->turn_us, clock_mono_ns() / 1000 - began_us);
 }

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define LATE_US 20000 /* that much later than an answer came it may be seen */
+
 static void title(const struct rehearsal *r, FILE *out) {
     const struct plan *p = &r->plan;
     fprintf(out, "%s: what this machine can take\n\n", r->copy.title);
@@ -142,6 +144,11 @@ static void machine(const struct rehearsal *r, FILE *out) {
     if (r->facts.load > 0.9)
         fputs("  The load process was at its own limit: the machine may take more than this.\n",
               out);
+    if (hist_percentile(&r->seen->turn_us, 0.99) > LATE_US)
+        fprintf(
+            out,
+            "  The load process was late itself: answers are told up to %s ms too slow (99 %%).\n",
+            in_ms(hist_percentile(&r->seen->turn_us, 0.99)));
     if (r->seen->short_of_sockets)
         fprintf(out, "  It had too few open files %s times: raise ulimit -n to play so many.\n",
                 in_thousands(r->seen->short_of_sockets));

@@ -96,6 +96,7 @@ struct seen {
     uint64_t limited[2][STEPS];
     uint32_t peak[STEPS]; /* the most asked for in one second */
     struct hist step_us[STEPS], wait_ms;
+    struct hist turn_us; /* of the load process's loop: how late it may have seen an answer */
     uint64_t load_cpu_us;
 
     size_t seconds_max;

@@ -36,7 +36,19 @@ static struct watch_cpu read_cpu(void) {
     return cpu;
 }
 
-static bool read_process(const char *pid, enum watch_program *program_r, uint64_t *ms_r) {
+/* Its file's first line, up to a NUL. */
+static bool read_line(const char *pid, const char *file, char *line_r, size_t size) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%.20s/%s", pid, file);
+    FILE *f = fopen(path, "re");
+    if (!f) return false;
+    bool any = fgets(line_r, (int)size, f) != NULL;
+    fclose(f);
+    return any;
+}
+
+/* The service's processes are named after what they do; their titles begin with the program. */
+static bool program_of(const char *pid, const char *name, enum watch_program *program_r) {
     static const struct {
         const char *name;
         enum watch_program program;
@@ -44,27 +56,29 @@ static bool read_process(const char *pid, enum watch_program *program_r, uint64_
                  {"boxoffice-fcgi", PROGRAM_SERVICE},
                  {"mariadbd", PROGRAM_DATABASE},
                  {"mysqld", PROGRAM_DATABASE}};
-    char path[300], line[600] = "";
+    char title[64];
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) != 0) continue;
+        *program_r = known[i].program;
+        return true;
+    }
+    *program_r = PROGRAM_SERVICE;
+    return read_line(pid, "cmdline", title, sizeof title) &&
+           strncmp(title, "boxoffice-fcgi:", strlen("boxoffice-fcgi:")) == 0;
+}
+
+static bool read_process(const char *pid, enum watch_program *program_r, uint64_t *ms_r) {
+    char line[600];
     uint64_t user, kernel;
-    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
-    FILE *f = fopen(path, "re");
-    if (!f) return false;
-    bool any = fgets(line, sizeof line, f) != NULL;
-    fclose(f);
+    if (!read_line(pid, "stat", line, sizeof line)) return false;
     char *name = strchr(line, '('), *end = strrchr(line, ')');
-    if (!any || !name || !end) return false;
+    if (!name || !end) return false;
     *end = 0;
     if (sscanf(end + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64, &user,
                &kernel) != 2)
         return false;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        /* The service's processes have what they do behind their name. */
-        if (strncmp(name + 1, known[i].name, strlen(known[i].name)) != 0) continue;
-        *program_r = known[i].program;
-        *ms_r = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
-        return true;
-    }
-    return false;
+    *ms_r = (user + kernel) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+    return program_of(pid, name + 1, program_r);
 }
 
 static struct watch_programs read_programs(void) {
