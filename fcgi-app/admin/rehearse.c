@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,8 +131,15 @@ static int bad_copy(struct db *db, const struct rehearse_options *o, struct rehe
 
 static bool terminal(void) { return isatty(STDERR_FILENO); }
 
+/* On a terminal each line takes the place of the last one, and so must not be wider than that. */
 static void tell(const char *text) {
-    fprintf(stderr, terminal() ? "\r%s\033[K" : "%s\n", text);
+    struct winsize size = {0};
+    if (terminal() && (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2))
+        size.ws_col = 80;
+    if (terminal())
+        fprintf(stderr, "\r%.*s\033[K", size.ws_col - 1, text);
+    else
+        fprintf(stderr, "%s\n", text);
     fflush(stderr);
 }
 

@@ -279,7 +279,7 @@ static void joined(struct person *p, const struct answer *a) {
     }
     uint64_t poll_s = 1;
     p->live = true;
-    p->joined_ms = http_now_ms();
+    p->joined_ms = p->told_ms = http_now_ms();
     p->number = UINT64_MAX; /* of a draw: not known yet */
     if (!answer_u64(a, "number", &p->number)) p->number = UINT64_MAX;
     if (answer_u64(a, "pollAfterSeconds", &poll_s)) p->ask_ms = p->joined_ms + poll_s * 1000;
@@ -311,7 +311,9 @@ static void looked(struct person *p, const struct answer *a) {
     bool says_who_asks = known && answer_u64(a, "askThrough", &ask);
     bool turn = known && p->number <= admitted;
     bool far = says_who_asks && p->number > ask && p->number != UINT64_MAX;
-    bool asks = !far && now_ms >= p->ask_ms;
+    bool asks = says_who_asks && p->number != UINT64_MAX
+                    ? !far && now_ms >= p->told_ms + ASK_NEAR_MS
+                    : now_ms >= p->ask_ms;
     if (turn || asks)
         person_do(p, STEP_PLACE);
     else
@@ -328,8 +330,8 @@ static void told(struct person *p, const struct answer *a) {
     } else if (strcmp(status, "WAITING") == 0) {
         if (!answer_u64(a, "number", &p->number)) p->number = UINT64_MAX;
         if (!answer_u64(a, "pollAfterSeconds", &poll_s)) poll_s = 2;
-        /* Of who is near the file tells more; whose turn it is asks at each look. */
-        p->ask_ms = http_now_ms() + (poll_s * 1000 < ASK_NEAR_MS ? ASK_NEAR_MS : poll_s * 1000);
+        p->told_ms = http_now_ms();
+        p->ask_ms = p->told_ms + poll_s * 1000;
         wait_on(p, true);
     } else {
         p->live = false;

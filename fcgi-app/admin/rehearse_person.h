@@ -24,7 +24,8 @@ struct person {
     bool live; /* its place has not ended, as far as it knows */
     bool over; /* it does nothing more */
     unsigned tries, rounds, misses;
-    uint64_t quits_ms, ask_ms; /* when it gives up waiting; when it is to ask the service again */
+    uint64_t quits_ms;        /* when it gives up waiting */
+    uint64_t told_ms, ask_ms; /* when the service told it its place; when it is to ask again */
     uint64_t number, joined_ms, let_in_ms;
     uint64_t performance, price_minor, reservation, amount_minor, owed_minor;
     uint64_t seat[PERSON_SEATS_MAX];
